@@ -1,0 +1,1 @@
+"""The polite asyncio client for the BitMinter mining-pool API."""
