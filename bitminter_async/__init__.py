@@ -1,1 +1,80 @@
-"""The polite asyncio client for the BitMinter mining-pool API."""
+"""The polite asyncio client for the BitMinter mining-pool API.
+
+Start with `Client`. Names are loaded when first used, so that the pytest plugin costs nothing where it is idle.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .errors import (
+        BadRequest,
+        BitminterError,
+        Blocked,
+        ClientClosed,
+        DecodeError,
+        Fault,
+        Forbidden,
+        GapError,
+        KeyRefused,
+        NotFound,
+        RateLimited,
+        RequestTimeout,
+        ServerError,
+        StatusError,
+        TransportError,
+        Unauthorized,
+    )
+    from .key import ApiKey
+    from .receipt import Receipt
+    from .records import Block, BlockStatus, ChainRound, PoolStats, Round, Shift, User, UserShift, Work, Worker
+    from .units import HashRate
+
+__all__ = [
+    "ApiKey",
+    "BadRequest",
+    "BitminterError",
+    "Block",
+    "BlockStatus",
+    "Blocked",
+    "ChainRound",
+    "Client",
+    "ClientClosed",
+    "DecodeError",
+    "Fault",
+    "Forbidden",
+    "GapError",
+    "HashRate",
+    "KeyRefused",
+    "NotFound",
+    "PoolStats",
+    "RateLimited",
+    "Receipt",
+    "RequestTimeout",
+    "Round",
+    "ServerError",
+    "Shift",
+    "StatusError",
+    "TransportError",
+    "Unauthorized",
+    "User",
+    "UserShift",
+    "Work",
+    "Worker",
+]
+
+_ROOMS = ("errors", "units", "key", "receipt", "records", "client")
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for room in _ROOMS:
+            module = import_module(f".{room}", __name__)
+            if name in module.__all__:
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

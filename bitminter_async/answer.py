@@ -1,0 +1,123 @@
+"""What came back: an answer, and the error that its status means."""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from .errors import (
+    BadRequest,
+    Blocked,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    ServerError,
+    StatusError,
+    Unauthorized,
+)
+from .key import Mask
+
+__all__ = ["BLOCKED_FOR", "Answer"]
+
+E = TypeVar("E", bound=StatusError)
+
+BLOCKED_FOR = 900.0
+"""Seconds that a blocked client rests."""
+
+_SHOWN = 500
+_QUOTED = 120
+_SECONDS = re.compile(r"[0-9]{1,8}")
+_PERMISSION = 'access to "Balance and worker summary"'
+_SUCCESSES = range(200, 300)
+
+
+@frozen(eq=False)
+class Answer:
+    """A complete answer. Its `repr` shows nothing that the server wrote, since that may echo a key."""
+
+    status: int
+    url: str
+    keyed: bool
+    """Whether the request carried a key."""
+    for_user: bool
+    """Whether the request was for user data."""
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    mask: Mask = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The first 500 characters of the body, with any key masked before the cut."""
+        return self.mask(self.body.decode("utf-8", "replace"))[:_SHOWN]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the pool asks to wait; None where it does not say, or says nonsense or what is past."""
+        said = self.headers.get("retry-after", "").strip()
+        if _SECONDS.fullmatch(said):
+            return float(said) or None
+        # Against the pool's own clock where it tells it: ours may be off.
+        until, now = _timestamp(said), _timestamp(self.headers.get("date", "")) or time.time()
+        return until - now if until and until > now else None
+
+    @property
+    def rest(self) -> float | None:
+        """Seconds for which this answer bids the client rest; None where it does not."""
+        is_block = self.status == HTTPStatus.FORBIDDEN and not self.keyed
+        return max(BLOCKED_FOR, self.retry_after or 0.0) if is_block else self.retry_after
+
+    @property
+    def error(self) -> StatusError | None:
+        """The error that this answer means; None where it is a success, whose body is still to be read."""
+        kind, hint = StatusError, "not an answer that the API documents"
+        match self.status:
+            case status if status in _SUCCESSES:
+                if not self.for_user or self.body.strip():
+                    return None
+                kind, hint = Forbidden, f"an empty answer: the key's API access is switched off, it lacks {_PERMISSION}"
+            case 400:
+                kind, hint = BadRequest, "the pool refuses a parameter"
+            case 401:
+                kind, hint = Unauthorized, f"the key is {'wrong' if self.keyed else 'missing'}"
+            case 403 if self.keyed:
+                kind, hint = Forbidden, f"the key lacks {_PERMISSION}"
+            case 403:
+                kind, hint = Blocked, "the pool has blocked this client"
+            case 404:
+                kind, hint = NotFound, "the pool knows no such user or path"
+            case 429:
+                kind, hint = RateLimited, "the pool asks for rest"
+            case 503 if self.rest:
+                kind, hint = RateLimited, "the pool asks for rest"
+            case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                kind, hint = ServerError, "the pool failed"
+            case _:
+                if location := self.headers.get("location"):
+                    hint = f"a redirect to {self.mask(location)[:_QUOTED]}, which is not followed"
+        return self.as_error(kind, hint)
+
+    def as_error(self, kind: type[E], hint: str) -> E:
+        """Make the error `kind` of this answer."""
+        lines = self.text.strip().splitlines()
+        said = f" (it says: {lines[0][:_QUOTED]})" if lines and not lines[0].startswith("<") else ""
+        error = kind(
+            f"GET {self.url}: {self.status}, {hint}{said}",
+            status=self.status,
+            url=self.url,
+            body=self.text,
+            headers={name: self.mask(value) for name, value in self.headers.items()},
+        )
+        if isinstance(error, RateLimited | Blocked):
+            error.retry_after = self.rest
+        return error
+
+
+def _timestamp(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None

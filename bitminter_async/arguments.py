@@ -1,0 +1,21 @@
+"""Checks of what callers pass in: a wrong argument is named before anything is sent."""
+
+import math
+
+__all__ = ["check_integer", "check_seconds"]
+
+
+def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
+    """Raise TypeError unless `value` is a number, ValueError unless it is finite and from 0 up (or above 0)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
+    if not 0 <= value < math.inf or (above_zero and not value):
+        raise ValueError(f"{name} is a finite number of seconds {'above' if above_zero else 'from'} 0, not {value}")
+
+
+def check_integer(name: str, value: object, least: int, most: float = math.inf) -> None:
+    """Raise TypeError unless `value` is an int, ValueError unless it is within the bounds, both included."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is an int, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {f'from {least} up' if most == math.inf else f'{least} to {most}'}, not {value}")

@@ -1,0 +1,138 @@
+"""The client: its options, its parts, its life."""
+
+import os
+import re
+from functools import cache
+from importlib import metadata
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast, get_args
+
+from .arguments import check_integer, check_seconds
+from .key import ApiKey, KeyPlace
+from .pool import Pool
+from .session import Session
+from .users import Users
+from .wire import Wire
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .receipt import Receipt
+
+__all__ = ["Client"]
+
+HOME = "https://github.com/bitminter-async/bitminter-async"
+
+
+class Client:
+    """A polite asyncio client for the BitMinter API and whatever speaks it.
+
+    All tasks of a bot share one client: its pace, its cache and its flights hold for all of them together. Use it as
+    an async context manager, or call `aclose()` in the end. It belongs to the event loop that first uses it.
+
+    Args:
+        api_key: The key for `/users`; else the environment's BITMINTER_KEY. It goes nowhere else, not over plain http,
+            and not to the default host, which is closed.
+        base_url: Where the pool is, a path prefix allowed; else BITMINTER_URL, else https://bitminter.com.
+        key_in: How the key travels: `header` (`Authorization: key=…`), `basic` (`Authorization: Basic …`) or `query`
+            (`?key=…`, which servers write into their logs).
+        interval: Seconds between the starts of two requests; 0: one at a time, unspaced.
+        max_age: Seconds that an answer may be old and still serve, where a call does not say.
+        timeout: Seconds for one attempt, body included.
+        attempts: How often a call is tried in all, if the connection or the pool fails.
+        patience: Seconds: the longest rest asked for by the pool (Retry-After) that is waited out.
+        user_agent: Put in front of the package's own, so that the operator knows whom to write to.
+        allow_plain_http: Let the key travel in the clear. To this very machine it may anyway.
+        proxy: The proxy's URL; else HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY hold. Loopback is never proxied.
+        transport: An httpx transport to send through; closed with the client.
+
+    Raises:
+        ValueError: An option's value cannot be used.
+        TypeError: An option is of the wrong type.
+    """
+
+    pool: Pool
+    """The pool's public data."""
+    users: Users
+    """User data."""
+
+    def __init__(
+        self,
+        api_key: str | ApiKey | None = None,
+        *,
+        base_url: str | None = None,
+        key_in: KeyPlace = "header",
+        interval: float = 1.0,
+        max_age: float = 30.0,
+        timeout: float = 10.0,
+        attempts: int = 3,
+        patience: float = 60.0,
+        user_agent: str | None = None,
+        allow_plain_http: bool = False,
+        proxy: str | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
+    ) -> None:
+        given, api_key = [api_key], None  # a traceback that shows this frame's locals must not show it
+        key = _take_key(given)
+        check_seconds("interval", interval)
+        check_seconds("max_age", max_age)
+        check_seconds("timeout", timeout, above_zero=True)
+        check_integer("attempts", attempts, 1)
+        check_seconds("patience", patience)
+        if key_in not in get_args(KeyPlace):
+            raise ValueError(f"key_in is one of {', '.join(get_args(KeyPlace))}, not {key_in!r}")
+        wire = Wire(
+            os.environ.get("BITMINTER_URL") or None if base_url is None else base_url,
+            api_key=key,
+            key_in=key_in,
+            timeout=timeout,
+            user_agent=_user_agent(user_agent),
+            allow_plain_http=allow_plain_http,
+            proxy=proxy,
+            transport=transport,
+        )
+        self._session = Session(wire, interval=interval, max_age=max_age, attempts=attempts, patience=patience)
+        self.pool = Pool(self._session)
+        self.users = Users(self._session)
+
+    @property
+    def receipt(self) -> "Receipt":
+        """How polite this client has been, as of now; `str()` of it is a paragraph for the pool's operator."""
+        return self._session.receipt
+
+    async def aclose(self) -> None:
+        """Close the client: calls that wait or are in the air end with ClientClosed. Closing twice is fine."""
+        await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._session.bind()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _take_key(given: list[str | ApiKey | None]) -> ApiKey | None:
+    if given[0] is None:
+        given[0] = os.environ.get("BITMINTER_KEY") or None
+    if given[0] is None or isinstance(given[0], ApiKey):
+        return given[0]
+    return ApiKey(cast("str", given.pop()))  # out of the list, and in no local, before ApiKey may raise
+
+
+def _user_agent(words: object) -> str:
+    own = f"bitminter-async/{_version()} (+{HOME})"
+    if words is None:
+        return own
+    if not isinstance(words, str):
+        raise TypeError(f"user_agent is a string, not {type(words).__name__}")
+    if not re.fullmatch(r"[ -~]*[!-~]", words):
+        raise ValueError(f"user_agent is made of printable ASCII characters, not {words!r}")
+    return f"{words} {own}"
+
+
+@cache
+def _version() -> str:
+    return metadata.version("bitminter-async")

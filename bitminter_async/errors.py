@@ -1,0 +1,183 @@
+"""Every exception that this package raises, in one tree.
+
+BitminterError
+├── TransportError            no complete answer came
+│   └── RequestTimeout
+├── StatusError               the pool answered, but not with 200
+│   ├── BadRequest            400
+│   ├── Unauthorized          401: the key is missing or wrong
+│   ├── Forbidden             403 with a key, or an empty 200 from /users: the key lacks the permission
+│   ├── NotFound              404
+│   ├── RateLimited           429, or 503 with Retry-After
+│   ├── Blocked               403 to a call that carried no key: the pool has blocked this client
+│   └── ServerError           5xx
+├── DecodeError               the answer is not what the API documents, too large, or broken gzip
+├── GapError                  a walk could not be made whole
+├── KeyRefused                the key would travel in the clear, or to a host nobody chose; nothing was sent
+└── ClientClosed
+
+A wrong argument is a ValueError or a TypeError, raised before anything is sent; a client that is used on a second
+event loop is a RuntimeError.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from immutabledict import immutabledict
+
+__all__ = [
+    "BadRequest",
+    "BitminterError",
+    "Blocked",
+    "ClientClosed",
+    "DecodeError",
+    "Fault",
+    "Forbidden",
+    "GapError",
+    "KeyRefused",
+    "NotFound",
+    "RateLimited",
+    "RequestTimeout",
+    "ServerError",
+    "StatusError",
+    "TransportError",
+    "Unauthorized",
+]
+
+_MAX_SHOWN = 12
+
+
+def _rebuild(kind: type["BitminterError"], args: tuple[Any, ...], state: dict[str, Any]) -> "BitminterError":
+    exc = kind.__new__(kind, *args)
+    exc.__dict__.update(state)
+    if notes := state.get("__notes__"):
+        exc.__notes__ = [*notes]
+    return exc
+
+
+class BitminterError(Exception):
+    """The root of the tree: catching it catches all that a call can raise, wrong arguments apart."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Copy and pickle by state, since subclasses take more than their message."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class TransportError(BitminterError):
+    """No complete answer came: no connection, or one that broke. The message says which, and of which URL."""
+
+
+class RequestTimeout(TransportError):
+    """The answer was not complete within `timeout` seconds, body included."""
+
+
+class StatusError(BitminterError):
+    """The pool answered with a status that is not a success.
+
+    Attributes:
+        status: The HTTP status code.
+        url: The URL that was asked, without any key.
+        body: The first 500 characters of the answer's text. A key in it is masked.
+        headers: The answer's headers, names in lower case. A key in them is masked.
+    """
+
+    def __init__(self, message: str, *, status: int, url: str, body: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.url = url
+        self.body = body
+        self.headers: Mapping[str, str] = immutabledict(headers)
+
+
+class BadRequest(StatusError):
+    """400: the pool refuses a parameter."""
+
+
+class Unauthorized(StatusError):
+    """401: the key is missing or wrong."""
+
+
+class Forbidden(StatusError):
+    """403 with a key, or an empty 200 from /users: the key lacks the permission that the message names."""
+
+
+class NotFound(StatusError):
+    """404: no such user, or no such path at this host."""
+
+
+class _Resting(StatusError):
+    """The pool asked for rest.
+
+    Attributes:
+        retry_after: Seconds until the client may ask again; None where the pool did not say.
+    """
+
+    retry_after: float | None = None
+
+
+class RateLimited(_Resting):
+    """429, or 503 with Retry-After: the pool asks for rest, `.retry_after` seconds where it says for how long."""
+
+
+class Blocked(_Resting):
+    """403 to a call that carried no key: the pool has blocked this client, which rests for `.retry_after` seconds."""
+
+
+class ServerError(StatusError):
+    """5xx: the pool failed."""
+
+
+class Fault(NamedTuple):
+    """One place in which an answer is not what the API documents."""
+
+    path: str
+    """Where, from the answer's root: `$[3].income`."""
+
+    expected: str
+    """What the API documents for this place."""
+
+    got: str
+    """What stood there, cut for show. A key in it is masked."""
+
+
+class DecodeError(BitminterError):
+    """The answer is not what the API documents, too large, or broken gzip.
+
+    Attributes:
+        url: The URL that was asked, without any key.
+        faults: The places that are wrong, each with its path, what was expected and what came.
+        body: The first 500 characters of the answer's text. A key in it is masked.
+    """
+
+    def __init__(self, url: str, faults: Iterable[Fault], *, body: str) -> None:
+        self.url = url
+        self.faults = tuple(faults)
+        self.body = body
+        lines = [f"{fault.path}: expected {fault.expected}, got {fault.got}" for fault in self.faults[:_MAX_SHOWN]]
+        if (more := len(self.faults) - _MAX_SHOWN) > 0:
+            lines.append(f"… and {more} more")
+        super().__init__("\n  ".join([f"GET {url} answered with what the API does not document:", *lines]))
+
+
+class GapError(BitminterError):
+    """A walk could not be made whole: the list moved too far between two pages.
+
+    Nothing was left out up to the last record that came; take the walk up from there.
+
+    Attributes:
+        last_seen: The id of the last record before the gap; None where none came.
+        first_new: The id of the first record found after it, not known to follow it; None where none was found.
+    """
+
+    def __init__(self, message: str, *, last_seen: int | None, first_new: int | None) -> None:
+        super().__init__(message)
+        self.last_seen = last_seen
+        self.first_new = first_new
+
+
+class KeyRefused(BitminterError):
+    """The key would have travelled in the clear, or to a host that nobody chose; nothing was sent."""
+
+
+class ClientClosed(BitminterError):
+    """The client was closed before the call, or while it waited."""

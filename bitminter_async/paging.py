@@ -1,0 +1,201 @@
+"""The walk over a list that is read in pages and moves meanwhile: whole, each record once.
+
+New records come in at the top and push older ones down between two pages; a withdrawn one pulls them up. Ids fall along
+the list, so one page, which is one snapshot, proves that nothing is missing where it shows both sides of the seam: a
+record at or above the last one given, and the next below it. Each next page therefore begins two records above the end
+of the last. A page that does not show the seam is a miss, and the walk looks for it: further down if all that it shows
+is known, further up if all is new. Where a few more requests do not find it, GapError, never a silent gap.
+"""
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from itertools import pairwise
+from typing import Generic, NamedTuple, Protocol, TypeVar, cast
+
+from attrs import frozen
+
+from .arguments import check_integer
+from .errors import GapError
+
+__all__ = ["MAX_PAGE", "Walk"]
+
+MAX_PAGE = 50
+"""The most records that the API gives in one page."""
+
+_OVERLAP = 2
+_STEP_BACK = 40
+_MAX_MISSES = 8
+_MAX_PROBES = 40
+
+
+class _Listed(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+R = TypeVar("R", bound=_Listed)
+
+
+@frozen
+class Walk(Generic[R]):
+    """What to walk over, and from where to where.
+
+    Args:
+        fetch: Brings the page of at most so many records after skipping so many: `await fetch(max, offset)`.
+        moment: Tells when a record happened.
+        since: The earliest moment wanted, included.
+        until: The latest moment wanted, included.
+        after: An id: the walk stops at it, or at the first lower one.
+        limit: How many records are wanted; None: all.
+        offset: How many records of the pool's list are skipped.
+        max: How many new records a page brings, 1 to 50.
+
+    Raises:
+        ValueError: A bound is out of range or a moment has no time zone.
+        TypeError: A bound is of the wrong type.
+    """
+
+    fetch: Callable[[int, int], Awaitable[tuple[R, ...]]]
+    moment: Callable[[R], datetime]
+    since: datetime | None
+    until: datetime | None
+    after: int | None
+    limit: int | None
+    offset: int
+    max: int
+
+    def __attrs_post_init__(self) -> None:
+        _check_moment("since", self.since)
+        _check_moment("until", self.until)
+        if self.after is not None:
+            check_integer("after", self.after, 0)
+        if self.limit is not None:
+            check_integer("limit", self.limit, 0)
+        check_integer("offset", self.offset, 0)
+        check_integer("max", self.max, 1, MAX_PAGE)
+
+    async def records(self) -> AsyncIterator[R]:
+        """Yield the records, newest first, each once. No page is fetched before it is needed.
+
+        Raises:
+            GapError: The list moved too far between two pages for the walk to be whole.
+            BitminterError: What fetching a page raised.
+        """
+        left = self._wanted()
+        last: int | None = None  # the id of the record given last
+        start = top = self.offset
+        misses = 0
+        while left > 0:
+            overlap = 0 if last is None else _OVERLAP
+            asked = MAX_PAGE if misses else int(min(self.max, left, MAX_PAGE - overlap)) + overlap
+            page = await self.fetch(asked, start)
+            self._check_order(page, last)
+            fresh = [record for record in page if self._is_wanted(record, last)]
+            is_end = len(page) < asked
+            if start > top and len(fresh) == len(page):  # no seam: the list shrank
+                start, misses = max(top, start - _STEP_BACK), misses + 1
+            elif not fresh and not is_end:  # no seam: the list grew, or `until` is further down
+                if last is None and self.until is not None:
+                    if self._is_past(page[-1]):
+                        return
+                    start = await self._seek(page, start, self.until)
+                else:
+                    start += len(page) - _OVERLAP
+                misses += 1
+            else:
+                for record in fresh:
+                    if self._is_past(record):
+                        return
+                    yield record
+                    last, left = record.id, left - 1
+                    if not left:
+                        return
+                if is_end:
+                    return
+                start, top, misses = max(0, start + len(page) - _OVERLAP), 0, 0
+            if misses > _MAX_MISSES:
+                raise _gap("the list moves too fast, or does not heed `offset`", last, page)
+
+    def _wanted(self) -> float:
+        if self.since and self.until and self.until < self.since:
+            return 0
+        return math.inf if self.limit is None else self.limit
+
+    def _is_wanted(self, record: R, last: int | None) -> bool:
+        if last is None:
+            return self.until is None or self.moment(record) <= self.until
+        return record.id < last
+
+    def _is_past(self, record: R) -> bool:
+        return (self.after is not None and record.id <= self.after) or (
+            self.since is not None and self.moment(record) < self.since
+        )
+
+    def _check_order(self, page: tuple[R, ...], last: int | None) -> None:
+        if any(below.id >= above.id for above, below in pairwise(page)):
+            raise _gap("the ids do not fall along the list, so no page can prove that it is whole", last, page)
+
+    async def _seek(self, page: tuple[R, ...], start: int, until: datetime) -> int:
+        """Return an offset a little above the first record that is not newer than `until`, all of `page` being newer.
+
+        By interpolation on time, with every third step a bisection in case time runs unevenly along the list.
+        """
+        top, above = _Mark(start, self.moment(page[0])), _Mark(start + len(page) - 1, self.moment(page[-1]))
+        below: _Mark | None = None
+        for probe in range(1, _MAX_PROBES):
+            offset = _guess(top, above, below, until, bisect=probe % 3 == 0)
+            found = await self.fetch(1, offset)
+            mark = _Mark(offset, self.moment(found[0]) if found else None)
+            if mark.moment and mark.moment > until:
+                above = mark
+            else:
+                below = mark
+            if below and below.offset - above.offset <= MAX_PAGE - _OVERLAP:
+                return above.offset
+        raise _gap("`until` is not found: the list does not heed `offset`", None, page)
+
+
+class _Mark(NamedTuple):
+    offset: int
+    moment: datetime | None
+    """None past the list's end."""
+
+
+def _guess(top: _Mark, above: _Mark, below: _Mark | None, until: datetime, *, bisect: bool) -> int:
+    """Return the offset, strictly between `above` and `below`, at which to look for `until` next."""
+    ahead = _seconds(above, until)
+    if below and below.moment:
+        width = below.offset - above.offset
+        part = ahead / _seconds(above, below.moment)
+        # Aim beyond the middle of what chance allows, so that the nearer bound comes close as well.
+        margin = min(1.5 * math.sqrt(width * part * (1 - part)), width / 4)
+        guess = above.offset + width * part + (margin if part < 0.5 else -margin)  # noqa: PLR2004  # the middle
+    else:
+        covered = above.offset - top.offset
+        expected = covered * ahead / max(_seconds(top, cast("datetime", above.moment)), 1.0)
+        guess = above.offset + max(expected + 2 * math.sqrt(expected), covered, MAX_PAGE)
+    if below is None:
+        return int(guess)
+    if bisect or guess >= below.offset:
+        guess = (above.offset + below.offset) / 2
+    return min(max(int(guess), above.offset + 1), below.offset - 1)
+
+
+def _seconds(newer: _Mark, older: datetime) -> float:
+    return (cast("datetime", newer.moment) - older).total_seconds()
+
+
+def _check_moment(name: str, moment: object) -> None:
+    if moment is None:
+        return
+    if not isinstance(moment, datetime):
+        raise TypeError(f"{name} is a datetime, not {type(moment).__name__}")
+    if moment.utcoffset() is None:
+        raise ValueError(f"{name} has no time zone: give an aware datetime, for example one of datetime.now(UTC)")
+
+
+def _gap(why: str, last: int | None, page: tuple[_Listed, ...]) -> GapError:
+    seen = "the first record" if last is None else f"the record with id {last}"
+    message = f"the walk cannot go on whole after {seen}: {why}"
+    return GapError(message, last_seen=last, first_new=page[0].id if page else None)

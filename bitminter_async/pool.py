@@ -1,0 +1,164 @@
+"""`client.pool`: the pool's public data."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import partial
+from operator import attrgetter
+
+from immutabledict import immutabledict
+
+from .arguments import check_integer
+from .decode import Ghps, Ranking
+from .paging import MAX_PAGE, Walk
+from .records import Block, PoolStats, Round, Shift
+from .session import Session
+from .units import HashRate
+from .wire import Call
+
+__all__ = ["Pool"]
+
+_STATS = Call("pool/stats")
+_HASHRATE = Call("pool/hashrate")
+_WORKERS = Call("pool/workers")
+_USERS = Call("pool/users")
+_ROUND = Call("pool/round")
+_TOP50 = Call("pool/top50")
+
+
+class Pool:
+    """The pool's public data; no key needed.
+
+    Each reading method takes `max_age`: seconds that the answer may be old; 0 asks the pool anew, None means the
+    client's own. Each raises `BitminterError`, and `ValueError` or `TypeError` for a wrong argument.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def stats(self, *, max_age: float | None = None) -> PoolStats:
+        """Return the pool's hash rate, workers and users: `/api/pool/stats`."""
+        return await self._session.get(_STATS, PoolStats, max_age)
+
+    async def hashrate(self, *, max_age: float | None = None) -> HashRate:
+        """Return the pool's hash rate: `/api/pool/hashrate`."""
+        return await self._session.get(_HASHRATE, Ghps, max_age)
+
+    async def workers(self, *, max_age: float | None = None) -> int:
+        """Return how many workers are mining: `/api/pool/workers`."""
+        return await self._session.get(_WORKERS, int, max_age)
+
+    async def users(self, *, max_age: float | None = None) -> int:
+        """Return how many users are mining: `/api/pool/users`."""
+        return await self._session.get(_USERS, int, max_age)
+
+    async def round(self, *, max_age: float | None = None) -> Round:
+        """Return the current shift and each chain's current round: `/api/pool/round`."""
+        return await self._session.get(_ROUND, Round, max_age)
+
+    async def top50(self, *, max_age: float | None = None) -> immutabledict[str, HashRate]:
+        """Return the fastest users' hash rates by name, fastest first: `/api/pool/top50`."""
+        return await self._session.get(_TOP50, Ranking, max_age)
+
+    async def blocks(
+        self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None
+    ) -> tuple[Block, ...]:
+        """Return one page of the blocks found, latest first: `/api/pool/blocks`.
+
+        Args:
+            max: The most blocks to return, 1 to 50.
+            offset: How many of the latest blocks to skip.
+            commodity: Only this one's blocks, for example `BTC`; None: all.
+            max_age: Seconds that the answer may be old.
+        """
+        return await self._session.get(_page("pool/blocks", max, offset, commodity), tuple[Block, ...], max_age)
+
+    async def shifts(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]:
+        """Return one page of the completed shifts, latest first: `/api/pool/shifts`.
+
+        Args:
+            max: The most shifts to return, 1 to 50.
+            offset: How many of the latest shifts to skip.
+            max_age: Seconds that the answer may be old.
+        """
+        return await self._session.get(_page("pool/shifts", max, offset), tuple[Shift, ...], max_age)
+
+    def iter_blocks(
+        self,
+        *,
+        commodity: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        max: int = MAX_PAGE,
+    ) -> AsyncIterator[Block]:
+        """Walk over the blocks found, newest first, each once, although the list moves meanwhile: `/api/pool/blocks`.
+
+        Pages are fetched when they are needed, each anew, and each takes its turn like any other request.
+
+        Args:
+            commodity: Only this one's blocks, for example `BTC`; None: all.
+            since: Aware; the earliest `generated` wanted, included.
+            until: Aware; the latest `generated` wanted, included.
+            after: A block's id: the walk stops at it, or at the first lower one.
+            limit: How many blocks are wanted; None: all.
+            offset: How many of the pool's latest blocks to skip.
+            max: How many new blocks a page brings, 1 to 50.
+
+        Raises:
+            GapError: The list moved too far between two pages for the walk to be whole.
+        """
+        _page("pool/blocks", max, offset, commodity)  # a wrong argument is named here, not when the walk begins
+        fetch = partial(self._fetch_blocks, commodity)
+        walk = Walk(fetch, attrgetter("generated"), since, until, after, limit, offset, max)
+        return walk.records()
+
+    def iter_shifts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        max: int = MAX_PAGE,
+    ) -> AsyncIterator[Shift]:
+        """Walk over the completed shifts, newest first, each once, as `iter_blocks` does: `/api/pool/shifts`.
+
+        Args:
+            since: Aware; the earliest `completed` wanted, included.
+            until: Aware; the latest `completed` wanted, included.
+            after: A shift's id: the walk stops at it, or at the first lower one.
+            limit: How many shifts are wanted; None: all.
+            offset: How many of the pool's latest shifts to skip.
+            max: How many new shifts a page brings, 1 to 50.
+
+        Raises:
+            GapError: The list moved too far between two pages for the walk to be whole.
+        """
+        walk = Walk(self._fetch_shifts, attrgetter("completed"), since, until, after, limit, offset, max)
+        return walk.records()
+
+    async def _fetch_blocks(self, commodity: str | None, max: int, offset: int) -> tuple[Block, ...]:
+        return await self.blocks(max=max, offset=offset, commodity=commodity, max_age=0)
+
+    async def _fetch_shifts(self, max: int, offset: int) -> tuple[Shift, ...]:
+        return await self.shifts(max=max, offset=offset, max_age=0)
+
+
+def _page(path: str, max: int, offset: int, commodity: str | None = None) -> Call:
+    check_integer("max", max, 1, MAX_PAGE)
+    check_integer("offset", offset, 0)
+    params = [("max", str(max)), ("offset", str(offset))]
+    if commodity is not None:
+        _check_commodity(commodity)
+        params.append(("commodity", commodity))
+    return Call(path, tuple(params), most=max)
+
+
+def _check_commodity(commodity: object) -> None:
+    if not isinstance(commodity, str):
+        raise TypeError(f"commodity is a string, not {type(commodity).__name__}")
+    if not commodity.isascii() or not commodity.isalnum():
+        raise ValueError(f"commodity is a short name of letters and digits, for example 'BTC', not {commodity!r}")

@@ -1,0 +1,97 @@
+"""The receipt: how polite a client has been."""
+
+from datetime import UTC, datetime, timedelta
+
+from attrs import define, field, frozen
+
+__all__ = ["Receipt", "Tally"]
+
+
+@frozen
+class Receipt:
+    """A snapshot of what a client has asked of the pool, and how; `str()` of it is a paragraph for the operator."""
+
+    since: datetime
+    """When the client was made (UTC)."""
+    calls: int
+    """Questions asked of the client."""
+    requests: int
+    """Requests sent to the pool."""
+    cached: int
+    """Calls answered from the cache, without a request."""
+    joined: int
+    """Calls that shared the answer to a request already in the air or waiting for its turn."""
+    retried: int
+    """Attempts made again after a failure."""
+    rests: int
+    """Times that the pool asked for rest."""
+    rested: timedelta
+    """The time that these rests take, overlaps counted once."""
+    shortest_gap: timedelta | None
+    """The shortest time between the starts of two requests; None before the second."""
+    mean_gap: timedelta | None
+    """The mean time between the starts of two requests; None before the second."""
+    longest_wait: timedelta
+    """The longest that a request has waited for its turn."""
+    bytes_received: int
+    """Bytes of answers' bodies, as they came over the wire."""
+
+    def __str__(self) -> str:
+        text = (
+            f"Since {self.since:%Y-%m-%d %H:%M} UTC this client was asked {self.calls} times and sent {self.requests} "
+            f"requests: {self.cached} answers came from its cache, {self.joined} were shared with a request already "
+            f"under way, {self.retried} requests were retries. "
+        )
+        if self.shortest_gap is not None and self.mean_gap is not None:
+            text += (
+                f"Requests started {self.mean_gap.total_seconds():.3f} s apart on average and never less than "
+                f"{self.shortest_gap.total_seconds():.3f} s; the longest wait for a turn was "
+                f"{self.longest_wait.total_seconds():.3f} s. "
+            )
+        return text + (
+            f"It rested {self.rests} times for {self.rested.total_seconds():.0f} s in all when the pool asked for it, "
+            f"and received {self.bytes_received} bytes."
+        )
+
+
+@define
+class Tally:
+    """The running counts behind a receipt; times are seconds on the loop's clock."""
+
+    since: datetime = field(factory=lambda: datetime.now(UTC))
+    calls: int = 0
+    requests: int = 0
+    cached: int = 0
+    joined: int = 0
+    retried: int = 0
+    longest_wait: float = 0.0
+    _shortest_gap: float = float("inf")
+    _first: float = 0.0
+    _last: float = 0.0
+
+    def sent(self, departed: float) -> None:
+        """Count a request that left at `departed`."""
+        if self.requests:
+            self._shortest_gap = min(self._shortest_gap, departed - self._last)
+        else:
+            self._first = departed
+        self._last = departed
+        self.requests += 1
+
+    def receipt(self, *, rests: int, rested: float, bytes_received: int) -> Receipt:
+        """Return the receipt as of now."""
+        gaps = self.requests - 1
+        return Receipt(
+            since=self.since,
+            calls=self.calls,
+            requests=self.requests,
+            cached=self.cached,
+            joined=self.joined,
+            retried=self.retried,
+            rests=rests,
+            rested=timedelta(seconds=rested),
+            shortest_gap=timedelta(seconds=self._shortest_gap) if gaps > 0 else None,
+            mean_gap=timedelta(seconds=(self._last - self._first) / gaps) if gaps > 0 else None,
+            longest_wait=timedelta(seconds=self.longest_wait),
+            bytes_received=bytes_received,
+        )

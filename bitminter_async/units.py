@@ -1,0 +1,108 @@
+"""Hash rates, whatever unit they came in."""
+
+import math
+from typing import Self
+
+from attrs import field, frozen
+
+__all__ = ["HashRate"]
+
+_ROLL_OVER = 1000  # what a unit shows at most before the next one takes over
+_KILO, _MEGA, _GIGA, _TERA, _PETA = 1e3, 1e6, 1e9, 1e12, 1e15
+_SHOWN = (("H/s", 1.0), ("kH/s", _KILO), ("MH/s", _MEGA), ("GH/s", _GIGA), ("TH/s", _TERA))
+
+
+def _check(_rate: object, _field: object, hps: float) -> None:
+    if type(hps) not in (float, int):
+        raise TypeError(f"a hash rate is made of a number, not of {type(hps).__name__}")
+    if not 0 <= hps < math.inf:
+        raise ValueError(f"a hash rate is a finite number from 0 up, not {hps}")
+
+
+@frozen(order=True, repr=False)
+class HashRate:
+    """A hash rate: hashes per second, readable in every unit.
+
+    The API counts users in Mhps and the pool in Ghps, so say which: `HashRate.from_mhps(1500)`. Hash rates compare,
+    add up (`sum(rates)` too), and print as people write them: `1.70 PH/s`.
+
+    Raises:
+        ValueError: The number is negative, infinite or not a number.
+        TypeError: It is not a number at all.
+    """
+
+    hps: float = field(validator=_check)
+    """Hashes per second."""
+
+    @classmethod
+    def from_hps(cls, rate: float) -> Self:
+        """Make a hash rate of hashes per second."""
+        return cls(rate)
+
+    @classmethod
+    def from_khps(cls, rate: float) -> Self:
+        """Make a hash rate of thousands of hashes per second."""
+        return cls(rate * _KILO)
+
+    @classmethod
+    def from_mhps(cls, rate: float) -> Self:
+        """Make a hash rate of millions of hashes per second, the API's unit for users and workers."""
+        return cls(rate * _MEGA)
+
+    @classmethod
+    def from_ghps(cls, rate: float) -> Self:
+        """Make a hash rate of billions (10⁹) of hashes per second, the API's unit for the pool."""
+        return cls(rate * _GIGA)
+
+    @classmethod
+    def from_thps(cls, rate: float) -> Self:
+        """Make a hash rate of 10¹² hashes per second."""
+        return cls(rate * _TERA)
+
+    @classmethod
+    def from_phps(cls, rate: float) -> Self:
+        """Make a hash rate of 10¹⁵ hashes per second."""
+        return cls(rate * _PETA)
+
+    @property
+    def khps(self) -> float:
+        """Thousands of hashes per second."""
+        return self.hps / _KILO
+
+    @property
+    def mhps(self) -> float:
+        """Millions of hashes per second."""
+        return self.hps / _MEGA
+
+    @property
+    def ghps(self) -> float:
+        """Billions (10⁹) of hashes per second."""
+        return self.hps / _GIGA
+
+    @property
+    def thps(self) -> float:
+        """10¹² hashes per second."""
+        return self.hps / _TERA
+
+    @property
+    def phps(self) -> float:
+        """10¹⁵ hashes per second."""
+        return self.hps / _PETA
+
+    def __add__(self, other: object) -> "HashRate":
+        return HashRate(self.hps + other.hps) if isinstance(other, HashRate) else NotImplemented
+
+    def __radd__(self, other: object) -> "HashRate":
+        return self if other == 0 else NotImplemented  # sum() starts from 0
+
+    def __str__(self) -> str:
+        for unit, factor in _SHOWN:
+            if round(self.hps / factor, 2) < _ROLL_OVER:
+                return f"{self.hps / factor:.2f} {unit}"
+        return f"{self.phps:.2f} PH/s"
+
+    def __repr__(self) -> str:
+        return f"HashRate({self.hps!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)

@@ -1,0 +1,24 @@
+"""Every async test runs on virtual time, unless it is marked `socket`."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from .clock import VirtualLoop
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,  # noqa: ARG001  # the hook's own signature
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give a socket test a real loop, any other a virtual one."""
+    return {"real": asyncio.new_event_loop} if item.get_closest_marker("socket") else {"virtual": VirtualLoop}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on what the shell that runs it has set."""
+    for name in ("BITMINTER_KEY", "BITMINTER_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
