@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from .errors import (
     BadRequest,
@@ -35,9 +35,9 @@ _PERMISSION = 'access to "Balance and worker summary"'
 _SUCCESSES = range(200, 300)
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Answer:
-    """A complete answer. Its `repr` shows nothing that the server wrote, since that may echo a key."""
+    """A complete answer. It has no `repr` of its own: what the server wrote may echo a key."""
 
     status: int
     url: str
@@ -45,9 +45,9 @@ class Answer:
     """Whether the request carried a key."""
     for_user: bool
     """Whether the request was for user data."""
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    mask: Mask = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
+    mask: Mask
 
     @property
     def text(self) -> str:
@@ -57,7 +57,8 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the pool asks to wait; None where it does not say, or says nonsense or what is past."""
-        said = self.headers.get("retry-after", "").strip()
+        if not (said := self.headers.get("retry-after", "").strip()):
+            return None
         if _SECONDS.fullmatch(said):
             return float(said) or None
         # Against the pool's own clock where it tells it: ours may be off.

@@ -2,8 +2,6 @@
 
 import os
 import re
-from functools import cache
-from importlib import metadata
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
+VERSION = "0.1.0"  # the one place: the package's metadata reads it here
 HOME = "https://github.com/bitminter-async/bitminter-async"
 
 
@@ -123,7 +122,7 @@ def _take_key(given: list[str | ApiKey | None]) -> ApiKey | None:
 
 
 def _user_agent(words: object) -> str:
-    own = f"bitminter-async/{_version()} (+{HOME})"
+    own = f"bitminter-async/{VERSION} (+{HOME})"
     if words is None:
         return own
     if not isinstance(words, str):
@@ -131,8 +130,3 @@ def _user_agent(words: object) -> str:
     if not re.fullmatch(r"[ -~]*[!-~]", words):
         raise ValueError(f"user_agent is made of printable ASCII characters, not {words!r}")
     return f"{words} {own}"
-
-
-@cache
-def _version() -> str:
-    return metadata.version("bitminter-async")

@@ -44,12 +44,11 @@ class ApiKey:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an ApiKey is not pickled or copied: what holds the result would hold the key")
 
-    def placed(self, place: KeyPlace) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    def placed(self, place: KeyPlace) -> tuple[dict[str, str], bytes]:
         """Return the headers and the query string that carry the key to the pool."""
         if place == "query":
-            return [], b"key=" + quote(self._secret, safe="").encode()
-        value = f"key={self._secret}" if place == "header" else f"Basic {self._basic()}"
-        return [(b"Authorization", value.encode())], b""
+            return {}, b"key=" + quote(self._secret, safe="").encode()
+        return {"Authorization": f"key={self._secret}" if place == "header" else f"Basic {self._basic()}"}, b""
 
     def _basic(self) -> str:
         return base64.b64encode(f"key:{self._secret}".encode()).decode()

@@ -37,7 +37,7 @@ class _Listed(Protocol):
 R = TypeVar("R", bound=_Listed)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Walk(Generic[R]):
     """What to walk over, and from where to where.
 

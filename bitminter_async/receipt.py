@@ -54,7 +54,7 @@ class Receipt:
         )
 
 
-@define
+@define(eq=False, repr=False)
 class Tally:
     """The running counts behind a receipt; times are seconds on the loop's clock."""
 

@@ -74,15 +74,17 @@ class Wire:
         self._transport = transport
         self._owns_transport = transport is None
         self._is_spoiled = False
-        self._headers = [
-            (b"Host", url.netloc),
-            (b"Accept", b"application/json"),
-            (b"Accept-Encoding", b"gzip"),
-            (b"Connection", b"keep-alive"),
-            (b"User-Agent", user_agent.encode()),
-        ]
+        self._headers = httpx.Headers(
+            {
+                b"Host": url.netloc,
+                b"Accept": b"application/json",
+                b"Accept-Encoding": b"gzip",
+                b"Connection": b"keep-alive",
+                b"User-Agent": user_agent.encode(),
+            }
+        )
         self._refusal = self._find_refusal(chosen=base_url is not None, allow_plain_http=allow_plain_http)
-        self._url = lru_cache(maxsize=128)(self._make_url)  # parsing a URL is half of what a request costs
+        self._urls = lru_cache(maxsize=128)(self._make_url)  # parsing a URL is half of what a request costs
         if api_key:
             for logger in _CHATTY:
                 logger.addFilter(self.mask)
@@ -133,25 +135,25 @@ class Wire:
         """
         if self._is_spoiled:
             await self._replace()
-        url = self._url(call)
+        url, shown = self._urls(call)
         failure: Exception
         deadline = asyncio.timeout(self._timeout)
         try:
             async with deadline:
-                answer, fault = await self._exchange(call, url, on_departure)
+                answer, fault = await self._exchange(call, url, shown, on_departure)
         except Exception as exc:  # noqa: BLE001  # raised below, where no frame and no context holds the key
             self._is_spoiled = True
-            failure = self._translate(exc, url, is_late=deadline.expired())
+            failure = self._translate(exc, shown, is_late=deadline.expired())
         except BaseException:
             self._is_spoiled = True
             raise
         else:
             if not fault:
                 return answer
-            failure = DecodeError(str(url), [fault], body=answer.text)
+            failure = DecodeError(shown, [fault], body=answer.text)
         raise failure
 
-    def _translate(self, exc: Exception, url: httpx.URL, *, is_late: bool) -> Exception:
+    def _translate(self, exc: Exception, url: str, *, is_late: bool) -> Exception:
         if is_late:
             return RequestTimeout(f"GET {url}: no complete answer within {self._timeout:g} s")
         said = self.mask(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)
@@ -162,20 +164,18 @@ class Wire:
         return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
 
     async def _exchange(
-        self, call: Call, url: httpx.URL, on_departure: Callable[[], Awaitable[None]]
+        self, call: Call, url: httpx.URL, shown: str, on_departure: Callable[[], Awaitable[None]]
     ) -> tuple[Answer, Fault | None]:
         async def trace(event: str, _: object) -> None:
             if event == "http11.send_request_headers.started":
                 await on_departure()
 
-        headers, keyed = self._headers, call.keyed and self._key is not None
-        asked = url
-        if keyed and self._key:
-            key_headers, key_query = self._key.placed(self._key_in)
-            headers = headers + key_headers
-            if key_query:
-                asked = url.copy_with(query=b"&".join(filter(None, [url.query, key_query])))
-        request = httpx.Request("GET", asked, headers=headers, stream=_NO_BODY, extensions={"trace": trace})
+        request = httpx.Request("GET", url, headers=self._headers, stream=_NO_BODY, extensions={"trace": trace})
+        is_keyed = call.keyed and self._key is not None
+        if call.keyed and self._key:
+            headers, query = self._key.placed(self._key_in)
+            request.headers.update(headers)
+            request.url = url.copy_with(query=query or None)
         transport = self.open()
         if not self._owns_transport:
             await on_departure()  # a given transport may not tell
@@ -185,7 +185,7 @@ class Wire:
             body, fault = await self._read(stream, response.headers.get("content-encoding", "identity").strip().lower())
         finally:
             await stream.aclose()
-        return Answer(response.status_code, str(url), keyed, call.keyed, response.headers, body, self.mask), fault
+        return Answer(response.status_code, shown, is_keyed, call.keyed, response.headers, body, self.mask), fault
 
     async def _read(self, stream: httpx.AsyncByteStream, encoding: str) -> tuple[bytes, Fault | None]:
         if encoding not in {"identity", "gzip", "x-gzip", ""}:
@@ -205,9 +205,10 @@ class Wire:
             return bytes(body), Fault("$", "gzip", "gzip that is cut short or followed by something else")
         return bytes(body), None
 
-    def _make_url(self, call: Call) -> httpx.URL:
+    def _make_url(self, call: Call) -> tuple[httpx.URL, str]:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in call.params)
-        return httpx.URL(f"{self._base}{call.path}{'?' if query else ''}{query}")
+        url = f"{self._base}{call.path}{'?' if query else ''}{query}"
+        return httpx.URL(url), url
 
     async def _replace(self) -> None:
         # httpcore loses connection slots to cancelled and timed-out requests; a fresh pool has them all.
