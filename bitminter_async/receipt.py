@@ -56,10 +56,10 @@ class Receipt:
 
 @define(eq=False, repr=False)
 class Tally:
-    """The running counts behind a receipt; times are seconds on the loop's clock."""
+    """The running counts behind a receipt; times are seconds on the loop's clock. `asked` is calls past the cache."""
 
     since: datetime = field(factory=lambda: datetime.now(UTC))
-    calls: int = 0
+    asked: int = 0
     requests: int = 0
     cached: int = 0
     joined: int = 0
@@ -83,7 +83,7 @@ class Tally:
         gaps = self.requests - 1
         return Receipt(
             since=self.since,
-            calls=self.calls,
+            calls=self.cached + self.asked,
             requests=self.requests,
             cached=self.cached,
             joined=self.joined,

@@ -59,7 +59,7 @@ class _RoundProofs(_Proofs):
         return self.accepted / self.difficulty if self.difficulty else math.inf
 
 
-@frozen
+@frozen(weakref_slot=False)
 class PoolStats:
     """The pool at a glance, from `/api/pool/stats`."""
 
@@ -71,7 +71,7 @@ class PoolStats:
     """Users with at least one active worker."""
 
 
-@frozen
+@frozen(weakref_slot=False)
 class ChainRound(_RoundProofs):
     """One chain's current round in `Round.chains`: the work since the pool last found a block of that chain."""
 
@@ -85,7 +85,7 @@ class ChainRound(_RoundProofs):
     """The chain's current difficulty."""
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Round:
     """The pool's current shift and rounds, from `/api/pool/round`."""
 
@@ -135,7 +135,7 @@ class BlockStatus(StrEnum):
 _SETTLED = frozenset({BlockStatus.STALE, BlockStatus.ORPHAN, BlockStatus.CONFIRMED})
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Block(_RoundProofs):
     """A block that the pool found, from `/api/pool/blocks`."""
 
@@ -172,7 +172,7 @@ class Block(_RoundProofs):
         return self.difficulty / self.accepted if self.accepted else math.inf
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Shift(_Proofs):
     """A completed shift, from `/api/pool/shifts`."""
 
@@ -198,7 +198,7 @@ class Shift(_Proofs):
         return HashRate(self.accepted * _HASHES_PER_PROOF / seconds if seconds else 0.0)
 
 
-@frozen
+@frozen(weakref_slot=False)
 class UserShift(_Proofs):
     """A user's part in the current shift, `User.shift`."""
 
@@ -219,7 +219,7 @@ class UserShift(_Proofs):
         return self.user_score / self.total_score if self.total_score else 0.0
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Work:
     """A worker's proofs of work for one commodity, in `Worker.work`."""
 
@@ -242,7 +242,7 @@ class Work:
         return _reject_rate(self.total_accepted, self.total_rejected)
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Worker:
     """One of a user's workers, in `User.workers`."""
 
@@ -258,7 +258,7 @@ class Worker:
     """Its work by commodity, for example `BTC`."""
 
 
-@frozen
+@frozen(weakref_slot=False)
 class User:
     """A user, from `/api/users` (the key's owner) or `/api/users/USERNAME`."""
 

@@ -134,7 +134,7 @@ SCALARS: dict[Any, Scalar] = {
     timedelta: Scalar(
         "a number of seconds from 0 up",
         _span,
-        f"timedelta(0, v) if type(v := {{value}}) is int and 0 <= v <= {_LONGEST} else {{slow}}(v)",
+        f"SECOND * v if type(v := {{value}}) is int and 0 <= v <= {_LONGEST} else {{slow}}(v)",
     ),
     str: Scalar("a string", _text, "v if type(v := {value}) is str else {slow}(v)"),
     bool: Scalar("true or false", _truth, "v if type(v := {value}) is bool else {slow}(v)"),
@@ -145,6 +145,6 @@ INLINE: dict[str, Any] = {
     "Decimal": Decimal,
     "UTC": UTC,
     "fromtimestamp": datetime.fromtimestamp,
-    "timedelta": timedelta,
+    "SECOND": timedelta(seconds=1),
 }
 """The names that the `fast` expressions use."""

@@ -1,11 +1,13 @@
 """The session: a call's way from the question to the record."""
 
-import asyncio
 import copy
 import logging
 import random
+from asyncio import AbstractEventLoop, get_running_loop
 from functools import partial
 from typing import TypeVar, cast
+
+import stamina
 
 from .answer import Answer
 from .arguments import check_seconds
@@ -45,13 +47,13 @@ class Session:
         self._pace = Pace(interval, patience)
         self._flights = Flights()
         self._tally = Tally()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: AbstractEventLoop | None = None
         self._is_closed = False
         self._rest_error: RateLimited | Blocked | None = None
 
     def bind(self) -> None:
         """Take the running loop for this client's, or raise RuntimeError if it has another."""
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         if self._loop is None:
             self._loop = loop
             self._now = loop.time
@@ -70,16 +72,16 @@ class Session:
         """
         if self._is_closed:
             raise ClientClosed("this client is closed")
-        if self._loop is not asyncio.get_running_loop():
+        if self._loop is not get_running_loop():
             self.bind()
         if max_age is None:
             max_age = self._max_age
         else:
             check_seconds("max_age", max_age)
-        self._tally.calls += 1
         if (record := self._cache.get(call, max_age)) is not None:
             self._tally.cached += 1
             return cast("T", record)
+        self._tally.asked += 1
         self._wire.admit(call)
         if call in self._flights:
             self._tally.joined += 1
@@ -91,10 +93,8 @@ class Session:
         except BitminterError as error:
             first = [error]
         # The first attempt goes without stamina, whose set-up costs a quarter of a call; here it hears how that ended.
-        from stamina import AsyncRetryingCaller  # noqa: PLC0415  # a tenth of the package's import, for failures only
-
         failures: list[BitminterError] = []
-        retry = AsyncRetryingCaller(attempts=self._attempts, timeout=None)
+        retry = stamina.AsyncRetryingCaller(attempts=self._attempts, timeout=None)
 
         async def attempt() -> T:
             if first:
