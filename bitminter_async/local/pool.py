@@ -1,0 +1,244 @@
+"""`LocalPool`: a whole mining pool in memory."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Any
+
+from httpx import ASGITransport
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from ..client import Client  # noqa: TID252 - as everywhere in this package
+from .app import make_app
+from .chain import EARLIEST
+from .clock import Clock
+from .gate import Gate, LoggedRequest, Trouble
+from .keys import Keys
+from .serve import serving
+from .world import SHIFT, World
+
+_MONTH = timedelta(days=30)
+_NOW = datetime(2014, 3, 1, 12, tzinfo=UTC)
+_INTO_THE_SHIFT = 1500  # seconds, so that a new world has a current shift to show
+
+
+class LocalPool:
+    """A mining pool in memory that speaks the BitMinter API, the same for the same seed.
+
+    Seventy-odd users mine BTC and NMC at about 1.7 PH/s: their workers come and go, blocks are found, confirmed and
+    sometimes lost, a shift ends every hour. Ask it in this process through `client()` or `app`, or over a socket
+    through `serve()`. It answers as strictly as its documentation says, and blocks who asks too often.
+
+    Args:
+        seed: The same seed, start, history and calls make the same world.
+        speed: Pool seconds per real second. At 0 time moves by `advance()` only.
+        history: How much has happened before the start.
+        now: The pool's time at the start; noon of 2014-03-01 UTC by default.
+        limit: Requests per minute from one address beyond which it is blocked: everything is answered 403 until 15
+            minutes after its last request beyond the limit. None blocks nobody.
+
+    Raises:
+        ValueError: An argument is out of range.
+        TypeError: An argument is of the wrong type.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        speed: float = 0.0,
+        history: timedelta = _MONTH,
+        *,
+        now: datetime | None = None,
+        limit: int | None = 6000,
+    ) -> None:
+        now = _NOW if now is None else now
+        if now.tzinfo is None:
+            raise ValueError("now must be an aware datetime, as datetime.now(UTC) is")
+        if history <= timedelta(0):
+            raise ValueError(f"history must be longer than nothing, not {history}")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1 request a minute, or None, not {limit}")
+        start = int((now - history).timestamp()) - _INTO_THE_SHIFT
+        if start < EARLIEST:
+            raise ValueError(f"history must not begin before {datetime.fromtimestamp(EARLIEST + SHIFT, UTC):%Y-%m-%d}")
+        self._speed = _not_negative("speed", speed)
+        self._start = now.astimezone(UTC)
+        self._advanced = timedelta(0)
+        self._clock = Clock()
+        self._keys = Keys(seed)
+        self._world = World(seed, start)
+        self._gate = Gate(make_app(self._look, self._keys), self._clock, limit)
+        self._look()
+
+    # Time
+
+    @property
+    def now(self) -> datetime:
+        """The pool's time, in UTC."""
+        return self._start + self._advanced + timedelta(seconds=self._speed * self._clock.elapsed())
+
+    def advance(self, time: float | timedelta) -> None:
+        """Let time pass in the pool: seconds, or a timedelta."""
+        seconds = time.total_seconds() if isinstance(time, timedelta) else time
+        self._advanced += timedelta(seconds=_not_negative("time", seconds))
+        self._look()
+
+    def _look(self) -> World:
+        """The world as it is now."""
+        self._world.advance(int(self.now.timestamp()))
+        return self._world
+
+    # Asking it
+
+    @property
+    def app(self) -> ASGIApp:
+        """The pool as an ASGI application."""
+        return self._gate
+
+    def client(self, *, user: str | None = None, **options: Any) -> Client:  # noqa: ANN401 - Client checks them
+        """A client of this pool, in this process and without a pause between two requests.
+
+        Args:
+            user: Whose key the client carries; a user without a key is a LookupError.
+            options: Any of `Client`'s. They go before what is set here.
+        """
+        if user is not None:
+            options["api_key"] = self.key_of(user)
+        here: dict[str, Any] = {
+            "base_url": "http://localhost",
+            "interval": 0.0,
+            "transport": ASGITransport(self.app),
+        }
+        return Client(**here | options)
+
+    def serve(self, port: int = 0, host: str = "127.0.0.1") -> AbstractAsyncContextManager[str]:
+        """Serve the pool on a socket in the running loop: `async with pool.serve() as base_url`.
+
+        Args:
+            port: 0 picks a free one.
+            host: An IPv4 address, or a name that has one.
+
+        Raises:
+            OSError: The port is in use, or the address not this machine's.
+        """
+        return serving(self.app, host, port)
+
+    @property
+    def latency(self) -> float:
+        """Seconds that every answer takes."""
+        return self._gate.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._gate.latency = _not_negative("latency", seconds)
+
+    @property
+    def requests(self) -> tuple[LoggedRequest, ...]:
+        """What the operator saw: the latest 100,000 requests, in order of arrival."""
+        return self._gate.requests
+
+    # Users
+
+    def add_user(self, name: str, key: str | None = None, *, permission: bool = True, workers: int = 2) -> str:
+        """Bring in a user, or give one that the world has already a key.
+
+        Args:
+            name: The user's name.
+            key: The API key; by default one that follows from seed and name.
+            permission: Whether the key may read "Balance and worker summary".
+            workers: How many workers a new user has: `rig1`, `rig2`, …, which work until they are told otherwise.
+
+        Returns:
+            The key: 32 characters A-Z and 0-9, if none was given.
+
+        Raises:
+            ValueError: The name is no path segment, the user has a key, another user has this one, or `workers` is
+                negative.
+        """
+        if name in {"", ".", ".."}:
+            raise ValueError(f"no path can name a user {name!r}")
+        if workers < 0:
+            raise ValueError(f"workers must not be negative, not {workers}")
+        key = self._keys.give(name, key, permission=permission)
+        if name not in self._look().users:
+            self._world.add_user(name, workers)
+        return key
+
+    def key_of(self, user: str) -> str:
+        """The user's key; LookupError if it has none."""
+        return self._keys.of(user)
+
+    def add_worker(self, user: str, worker: str, *, alive: bool = True) -> None:
+        """Give a user one more worker, that works from now on, or never has when not `alive`."""
+        self._look().add_worker(user, worker, alive=alive)
+
+    def remove_worker(self, user: str, worker: str) -> None:
+        """Take a worker from a user; what it did in this shift still counts for the user."""
+        self._look().remove_worker(user, worker)
+
+    def set_worker_alive(self, user: str, worker: str, alive: bool) -> None:  # noqa: FBT001 - reads well as it is
+        """Make a worker alive or idle, at once and until told otherwise.
+
+        One made idle has been silent for just over five minutes: its last work may move back by that much.
+        """
+        self._look().set_worker_alive(user, worker, alive=alive)
+
+    # Blocks
+
+    def find_block(self, commodity: str = "BTC") -> int:
+        """Find a block now, and return its id. It will be confirmed, unless it is orphaned."""
+        return self._look().find_block(commodity).id
+
+    def orphan(self, block_id: int) -> None:
+        """Orphan a block now; ValueError if it is confirmed or lost already."""
+        world = self._look()
+        world.orphan(world.block(block_id))
+
+    def withdraw_block(self, block_id: int) -> None:
+        """Take a block off the list, as if it had never been there: the last block's round goes on."""
+        world = self._look()
+        world.withdraw(world.block(block_id))
+
+    # Trouble
+
+    def fail_next(
+        self,
+        status: int = 500,
+        *,
+        times: int = 1,
+        path: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        cut: bool = False,
+    ) -> None:
+        """Answer the next requests otherwise.
+
+        Args:
+            status: The answer's status.
+            times: How many requests it befalls.
+            path: Only those whose path begins so.
+            headers: The answer's headers.
+            body: The answer's body.
+            cut: Send the head and half of the body only, and break the connection. Without a `body`, it is the
+                pool's own answer that is cut.
+        """
+        answer = None if cut and not body else Response(body, status, headers)
+        self._gate.failing.append(Trouble(times=_times(times), path=path, answer=answer, cut=cut))
+
+    def slow_next(self, seconds: float, *, times: int = 1, path: str | None = None) -> None:
+        """Answer the next requests, or the next to a path that begins so, so many seconds late."""
+        self._gate.slowing.append(Trouble(times=_times(times), path=path, seconds=_not_negative("seconds", seconds)))
+
+
+def _not_negative(name: str, value: float) -> float:
+    if not (isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be a number of at least 0, not {value}")
+    return value
+
+
+def _times(times: int) -> int:
+    if times < 1:
+        raise ValueError(f"times must be at least 1, not {times}")
+    return times

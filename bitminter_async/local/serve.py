@@ -1,0 +1,68 @@
+"""The local pool on a real socket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from httpx import RemoteProtocolError
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+_KEEP_ALIVE = 75  # longer than most pollers' rest, so that they find their connection open
+
+
+class _Connection(H11Protocol):
+    """A connection without an access log: it would hold the keys in the URLs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
+        super().__init__(*args, **kwargs)
+        self.access_log = False
+
+    def hang_up(self) -> None:
+        """Close without the rest of the answer, and without uvicorn's log line about what is missing."""
+        self.cycle.disconnected = True
+        self.transport.close()
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
+    """Serve the application in the running loop, and give its base URL.
+
+    uvicorn's protocol does it without uvicorn's server, which would take over the process's signals.
+    """
+    state = ServerState()
+    connections = cast("set[_Connection]", state.connections)  # no others are made here
+
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except RemoteProtocolError:
+            for connection in connections:
+                if connection.scope is scope:
+                    connection.hang_up()
+        except asyncio.CancelledError:
+            # Only the end of serving cancels an answer, whose connection is closed by then.
+            return
+
+    config = Config(quiet, http="h11", ws="none", lifespan="off", log_config=None, timeout_keep_alive=_KEEP_ALIVE)
+    config.load()
+    config.loaded_app = quiet  # without uvicorn's wrappers: one of them logs whole requests at level 5
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(config=config, server_state=state, app_state={}), host, port, family=socket.AF_INET
+    )
+    try:
+        yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for connection in list(connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # the connections learn of their end
+        answering = list(state.tasks)
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
+        await server.wait_closed()
