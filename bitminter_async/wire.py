@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple, cast
 from urllib.parse import quote
+from weakref import finalize
 
 import httpx
 
@@ -85,6 +86,7 @@ class Wire:
         )
         self._refusal = self._find_refusal(chosen=base_url is not None, allow_plain_http=allow_plain_http)
         self._urls = lru_cache(maxsize=128)(self._make_url)  # parsing a URL is half of what a request costs
+        self._unmask_logs = finalize(self, _unmask_logs, self.mask)
         if api_key:
             for logger in _CHATTY:
                 logger.addFilter(self.mask)
@@ -224,9 +226,13 @@ class Wire:
 
     async def aclose(self) -> None:
         """Close the transport, the one that was passed in as well, and leave the logs as they were."""
-        for logger in _CHATTY:
-            logger.removeFilter(self.mask)
+        self._unmask_logs()
         await self._close_transport()
+
+
+def _unmask_logs(mask: Mask) -> None:
+    for logger in _CHATTY:
+        logger.removeFilter(mask)
 
 
 @cache
