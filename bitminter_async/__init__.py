@@ -67,14 +67,16 @@ __all__ = [
 _ROOMS = ("errors", "units", "key", "receipt", "records", "client")
 
 
-def __getattr__(name: str) -> object:
-    if name in __all__:
-        for room in _ROOMS:
-            module = import_module(f".{room}", __name__)
-            if name in module.__all__:
-                return globals().setdefault(name, getattr(module, name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # a type checker takes the imports above, and tells a misspelt name
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for room in _ROOMS:
+                module = import_module(f".{room}", __name__)
+                if name in module.__all__:
+                    return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -85,6 +85,7 @@ class Walk(Generic[R]):
         left = self._wanted()
         last: int | None = None  # the id of the record given last
         start = top = self.offset
+        unproven: int | None = None  # the id of the first record found that is not known to follow it
         misses = 0
         while left > 0:
             overlap = 0 if last is None else _OVERLAP
@@ -94,6 +95,7 @@ class Walk(Generic[R]):
             fresh = [record for record in page if self._is_wanted(record, last)]
             is_end = len(page) < asked
             if start > top and len(fresh) == len(page):  # no seam: the list shrank
+                unproven = fresh[0].id if fresh else None
                 start, misses = max(top, start - _STEP_BACK), misses + 1
             elif not fresh and not is_end:  # no seam: the list grew, or `until` is further down
                 if last is None and self.until is not None:
@@ -115,7 +117,7 @@ class Walk(Generic[R]):
                     return
                 start, top, misses = max(0, start + len(page) - _OVERLAP), 0, 0
             if misses > _MAX_MISSES:
-                raise _gap("the list moves too fast, or does not heed `offset`", last, page)
+                raise _gap("the list moves too fast, or does not heed `offset`", last, unproven)
 
     def _wanted(self) -> float:
         if self.since and self.until and self.until < self.since:
@@ -134,17 +136,19 @@ class Walk(Generic[R]):
 
     def _check_order(self, page: tuple[R, ...], last: int | None) -> None:
         if any(below.id >= above.id for above, below in pairwise(page)):
-            raise _gap("the ids do not fall along the list, so no page can prove that it is whole", last, page)
+            raise _gap("the ids do not fall along the list, so no page can prove that it is whole", last, page[0].id)
 
     async def _seek(self, page: tuple[R, ...], start: int, until: datetime) -> int:
         """Return an offset a little above the first record that is not newer than `until`, all of `page` being newer.
 
-        By interpolation on time, with every third step a bisection in case time runs unevenly along the list.
+        By interpolation on time, with every fifth step a bisection in case time runs unevenly along the list.
         """
         top, above = _Mark(start, self.moment(page[0])), _Mark(start + len(page) - 1, self.moment(page[-1]))
+        if _expect(top, above, until) <= MAX_PAGE - _OVERLAP:
+            return above.offset
         below: _Mark | None = None
         for probe in range(1, _MAX_PROBES):
-            offset = _guess(top, above, below, until, bisect=probe % 3 == 0)
+            offset = _guess(top, above, below, until, bisect=probe % 5 == 0)
             found = await self.fetch(1, offset)
             mark = _Mark(offset, self.moment(found[0]) if found else None)
             if mark.moment and mark.moment > until:
@@ -153,7 +157,7 @@ class Walk(Generic[R]):
                 below = mark
             if below and below.offset - above.offset <= MAX_PAGE - _OVERLAP:
                 return above.offset
-        raise _gap("`until` is not found: the list does not heed `offset`", None, page)
+        raise _gap("`until` is not found: the list does not heed `offset`", None, None)
 
 
 class _Mark(NamedTuple):
@@ -164,22 +168,26 @@ class _Mark(NamedTuple):
 
 def _guess(top: _Mark, above: _Mark, below: _Mark | None, until: datetime, *, bisect: bool) -> int:
     """Return the offset, strictly between `above` and `below`, at which to look for `until` next."""
-    ahead = _seconds(above, until)
     if below and below.moment:
         width = below.offset - above.offset
-        part = ahead / _seconds(above, below.moment)
+        part = _seconds(above, until) / _seconds(above, below.moment)
         # Aim beyond the middle of what chance allows, so that the nearer bound comes close as well.
         margin = min(1.5 * math.sqrt(width * part * (1 - part)), width / 4)
         guess = above.offset + width * part + (margin if part < 0.5 else -margin)  # noqa: PLR2004  # the middle
     else:
-        covered = above.offset - top.offset
-        expected = covered * ahead / max(_seconds(top, cast("datetime", above.moment)), 1.0)
-        guess = above.offset + max(expected + 2 * math.sqrt(expected), covered, MAX_PAGE)
-    if below is None:
-        return int(guess)
-    if bisect or guess >= below.offset:
+        expected = _expect(top, above, until)
+        guess = above.offset + expected
+        if below is None:
+            return int(max(guess + 2 * math.sqrt(expected), 2 * above.offset - top.offset))
+    if bisect or not above.offset < guess < below.offset:
         guess = (above.offset + below.offset) / 2
     return min(max(int(guess), above.offset + 1), below.offset - 1)
+
+
+def _expect(top: _Mark, above: _Mark, until: datetime) -> float:
+    """Return how many records below `above` are newer than `until`, if they go on as from `top` to `above`."""
+    covered = max(_seconds(top, cast("datetime", above.moment)), 1.0)
+    return (above.offset - top.offset) * _seconds(above, until) / covered
 
 
 def _seconds(newer: _Mark, older: datetime) -> float:
@@ -195,7 +203,6 @@ def _check_moment(name: str, moment: object) -> None:
         raise ValueError(f"{name} has no time zone: give an aware datetime, for example one of datetime.now(UTC)")
 
 
-def _gap(why: str, last: int | None, page: tuple[_Listed, ...]) -> GapError:
-    seen = "the first record" if last is None else f"the record with id {last}"
-    message = f"the walk cannot go on whole after {seen}: {why}"
-    return GapError(message, last_seen=last, first_new=page[0].id if page else None)
+def _gap(why: str, last: int | None, first_new: int | None) -> GapError:
+    place = "cannot begin" if last is None else f"cannot go on whole after the record with id {last}"
+    return GapError(f"the walk {place}: {why}", last_seen=last, first_new=first_new)

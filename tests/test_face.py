@@ -1,0 +1,154 @@
+"""The public face: names, signatures and types, pinned. A change here is a change for every user."""
+
+import inspect
+import re
+import subprocess
+import sys
+from typing import Any, get_type_hints
+
+import attrs
+import pytest
+
+import bitminter_async
+from bitminter_async import Client
+from bitminter_async.pool import Pool
+from bitminter_async.users import Users
+
+_NAMES = """
+    ApiKey BadRequest BitminterError Block BlockStatus Blocked ChainRound Client ClientClosed DecodeError Fault
+    Forbidden GapError HashRate KeyRefused NotFound PoolStats RateLimited Receipt RequestTimeout Round ServerError Shift
+    StatusError TransportError Unauthorized User UserShift Work Worker
+"""
+_SIGNATURES = {
+    Client: """
+        (api_key: str | ApiKey | None = None, *, base_url: str | None = None,
+        key_in: Literal['header', 'basic', 'query'] = 'header', interval: float = 1.0, max_age: float = 30.0,
+        timeout: float = 10.0, attempts: int = 3, patience: float = 60.0, user_agent: str | None = None,
+        allow_plain_http: bool = False, proxy: str | None = None,
+        transport: 'httpx.AsyncBaseTransport | None' = None) -> None
+    """,
+    Client.aclose: "(self) -> None",
+    Pool.stats: "(self, *, max_age: float | None = None) -> PoolStats",
+    Pool.hashrate: "(self, *, max_age: float | None = None) -> HashRate",
+    Pool.workers: "(self, *, max_age: float | None = None) -> int",
+    Pool.users: "(self, *, max_age: float | None = None) -> int",
+    Pool.round: "(self, *, max_age: float | None = None) -> Round",
+    Pool.top50: "(self, *, max_age: float | None = None) -> immutabledict[str, HashRate]",
+    Pool.blocks: """
+        (self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None)
+        -> tuple[Block, ...]
+    """,
+    Pool.shifts: "(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]",
+    Pool.iter_blocks: """
+        (self, *, commodity: str | None = None, since: datetime | None = None, until: datetime | None = None,
+        after: int | None = None, limit: int | None = None, offset: int = 0, max: int = 50) -> AsyncIterator[Block]
+    """,
+    Pool.iter_shifts: """
+        (self, *, since: datetime | None = None, until: datetime | None = None, after: int | None = None,
+        limit: int | None = None, offset: int = 0, max: int = 50) -> AsyncIterator[Shift]
+    """,
+    Users.get: "(self, name: str | None = None, *, max_age: float | None = None) -> User",
+}
+_FIELDS = {
+    "PoolStats": "hash_rate: HashRate, active_workers: int, active_users: int",
+    "Round": """
+        hash_rate: HashRate, active_workers: int, active_users: int, shift_accepted: int, shift_rejected: int,
+        shift_duration: timedelta, shift_score: float, chains: immutabledict[str, ChainRound]
+    """,
+    "ChainRound": "accepted: int, rejected: int, duration: timedelta, difficulty: float",
+    "Block": """
+        id: int, chain: str, hash: str, height: int, difficulty: float, income: Decimal, accepted: int, rejected: int,
+        status: BlockStatus, confirmations_left: int, generator: str, generated: datetime, duration: timedelta
+    """,
+    "Shift": """
+        id: int, difficulty: float, accepted: int, rejected: int, score: float, completed: datetime,
+        duration: timedelta
+    """,
+    "User": """
+        name: str, active_workers: int, hash_rate: HashRate, now: datetime, round_start: immutabledict[str, datetime],
+        shift: UserShift, balances: immutabledict[str, Decimal], workers: tuple[Worker, ...]
+    """,
+    "UserShift": "start: datetime, accepted: int, rejected: int, user_score: float, total_score: float",
+    "Worker": "name: str, hash_rate: HashRate, last_work: datetime | None, alive: bool, work: immutabledict[str, Work]",
+    "Work": """
+        total_accepted: int, total_rejected: int, round_accepted: int, round_rejected: int, checkpoint_accepted: int,
+        checkpoint_rejected: int
+    """,
+    "Receipt": """
+        since: datetime, calls: int, requests: int, cached: int, joined: int, retried: int, rests: int,
+        rested: timedelta, shortest_gap: timedelta | None, mean_gap: timedelta | None, longest_wait: timedelta,
+        bytes_received: int
+    """,
+    "HashRate": "hps: float",
+}
+_DERIVED = {
+    "Block": {"effort": float, "luck": float, "reject_rate": float},
+    "ChainRound": {"effort": float, "reject_rate": float},
+    "Round": {"reject_rate": float},
+    "Shift": {"hash_rate": bitminter_async.HashRate, "reject_rate": float},
+    "UserShift": {"share": float, "reject_rate": float},
+    "User": {"idle_workers": tuple[bitminter_async.Worker, ...]},
+    "Work": {"reject_rate": float},
+    "BlockStatus": {"settled": bool},
+    "HashRate": dict.fromkeys(("khps", "mhps", "ghps", "thps", "phps"), float),
+}
+
+
+def _plain(text: str) -> str:
+    """Drop line breaks and the modules in front of names."""
+    return re.sub(r"(?<!['\w])(?:\w+\.)+(?=\w)", "", " ".join(text.split()))
+
+
+def _shown(kind: object) -> str:
+    return _plain(kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__origin__") else str(kind))
+
+
+def test_the_public_names() -> None:
+    """The package exports these names, sorted, and each can be had."""
+    assert bitminter_async.__all__ == sorted(_NAMES.split())
+    assert set(_NAMES.split()) <= set(dir(bitminter_async))
+    for name in bitminter_async.__all__:
+        assert getattr(bitminter_async, name).__name__ == name
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    """A misspelt name is told like that of any other module."""
+    with pytest.raises(AttributeError, match=r"module 'bitminter_async' has no attribute 'Clyent'"):
+        getattr(bitminter_async, "Clyent")  # noqa: B009  # a plain attribute would not pass the type checker
+
+
+@pytest.mark.parametrize(("called", "signature"), _SIGNATURES.items(), ids=lambda item: getattr(item, "__name__", ""))
+def test_a_signature(called: Any, signature: str) -> None:
+    """Parameters, their kinds, defaults and types, and what comes back, are as pinned."""
+    assert _plain(str(inspect.signature(called))) == _plain(signature)
+
+
+@pytest.mark.parametrize(("record", "fields"), _FIELDS.items())
+def test_the_fields_of_a_record(record: str, fields: str) -> None:
+    """A record has these fields in this order, of these types, and no defaults."""
+    kind = getattr(bitminter_async, record)
+    hints = get_type_hints(kind)
+    assert ", ".join(f"{field.name}: {_shown(hints[field.name])}" for field in attrs.fields(kind)) == " ".join(
+        fields.split()
+    )
+    assert all(field.default is attrs.NOTHING for field in attrs.fields(kind))
+
+
+@pytest.mark.parametrize(("record", "properties"), _DERIVED.items())
+def test_the_derived_properties_of_a_record(record: str, properties: dict[str, object]) -> None:
+    """A record derives these, each a documented property of this type, and nothing else."""
+    kind: type = getattr(bitminter_async, record)
+    found = {name for base in kind.__mro__ for name, value in vars(base).items() if isinstance(value, property)}
+    found -= {"name", "value"}  # an enum's own
+    assert found == set(properties)
+    for name, expected in properties.items():
+        getter = inspect.getattr_static(kind, name).fget
+        assert get_type_hints(getter)["return"] == expected
+        assert getter.__doc__
+
+
+def test_importing_the_package_loads_none_of_its_libraries() -> None:
+    """The pytest plugin, loaded in every run, brings in neither httpx nor cattrs before a fixture is used."""
+    code = "import sys, bitminter_async.testing; print(sorted({'httpx', 'cattrs', 'attrs'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    assert run.stdout.strip() == "[]"
