@@ -1,0 +1,84 @@
+"""Every example runs as it stands, against a pool of its own and against one that the environment names."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bitminter_async.local import LocalPool
+
+_EXAMPLES = Path(__file__).parent.parent / "examples"
+_EXPECTED = {
+    "quickstart": [
+        r"^Pool     \d\.\d\d PH/s, \d+ workers of \d+ users$",
+        r"^BTC      \d+% of a block's work done, .* into the round$",
+        r"^  \d\d \w{3} \d\d:\d\d  (BTC|NMC) \d+  \d+\.\d{8} (BTC|NMC)  luck +\d+%  unconfirmed, found by .+$",
+        r"^  \d\d \w{3} \d\d:\d\d  \d\.\d\d PH/s, \d\.\d\d% rejected$",
+        r"^  \w+ +\d+\.\d\d TH/s$",
+        r"^demo mines at \d+\.\d\d TH/s with 2 workers: 0\.\d{3}% of this shift$",
+        r"^  balance  \d+\.\d{8} BTC, \d+\.\d{8} NMC$",
+        r"^  workers  rig1, rig2; 0 idle$",
+        r"^Since .* sent 10 requests",
+    ],
+    "history": [
+        r"^Week of     Blocks  Lost   Luck  Income in BTC$",
+        r"^2014-02-\d\d +\d+ +\d+ +\d+%  \d+\.\d{8}$",
+    ],
+    "workers": [
+        r"^demo's workers: \d+\.\d\d TH/s from 3 of 4$",
+        r"^rig1 +\d+\.\d\d [GT]H/s +[\d,]+ +\d\.\d\d%  mining$",
+        r"^rig3 +0\.00 H/s +[\d,]+ +\d\.\d\d%  idle for 0:35:01$",
+        r"^ +\d+\.\d{8} BTC$",
+    ],
+}
+
+
+def _run(example: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", str(_EXAMPLES / f"{example}.py")]
+    return subprocess.run(  # noqa: S603  # our own files
+        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+    )
+
+
+def test_no_example_is_forgotten() -> None:
+    """Each file in examples/ is run here, and is short enough to be read."""
+    files = sorted(_EXAMPLES.glob("*.py"))
+    assert [path.stem for path in files] == sorted(_EXPECTED)
+    assert all(len(path.read_text().splitlines()) < 60 for path in files)
+
+
+@pytest.mark.parametrize("example", _EXPECTED)
+def test_an_example_prints_what_it_promises(example: str) -> None:
+    """An example needs nothing set, prints its lines, and warns of nothing."""
+    run = _run(example)
+    assert (run.returncode, run.stderr) == (0, "")
+    for line in _EXPECTED[example]:
+        assert re.search(line, run.stdout, re.MULTILINE), f"{line} is not in\n{run.stdout}"
+
+
+@pytest.mark.socket
+async def test_an_example_asks_the_pool_that_the_environment_names() -> None:
+    """With BITMINTER_URL and BITMINTER_KEY set, an example asks there, with that key, and nowhere else."""
+    pool = LocalPool()
+    key = pool.add_user("carol", workers=1)
+    async with pool.serve() as url:
+        run = await asyncio.to_thread(_run, "workers", BITMINTER_URL=url, BITMINTER_KEY=key)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "carol's workers" in run.stdout
+    assert [(request.path, request.keyed) for request in pool.requests] == [("/api/users", True)]
+
+
+@pytest.mark.socket
+async def test_an_example_without_a_key_says_what_to_do() -> None:
+    """Where the pool wants a key and none is set, the example ends with a sentence, not a traceback."""
+    pool = LocalPool()
+    async with pool.serve() as url:
+        run = await asyncio.to_thread(_run, "workers", BITMINTER_URL=url)
+    assert run.returncode == 1
+    assert "the key is missing" in run.stderr
+    assert run.stderr.endswith("Set BITMINTER_KEY to a key that may read it.\n")
+    assert [request.status for request in pool.requests] == [401]

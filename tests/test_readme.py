@@ -1,0 +1,80 @@
+"""Every snippet of the README does what the README says."""
+
+import ast
+import inspect
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bitminter_async
+from bitminter_async.local import LocalPool
+
+pytest_plugins = ["pytester"]
+
+_README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+_PYTHON = re.findall(r"^```python\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
+_SHELL = re.findall(r"^```sh\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
+_PROGRAMS = [code for code in _PYTHON if "def test_" not in code]
+_TESTS = [code for code in _PYTHON if "def test_" in code]
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("code", _PROGRAMS, ids=lambda code: str(_PROGRAMS.index(code)))
+async def test_a_snippet_runs(code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A snippet runs against a pool that the environment names, sends something, and prints something."""
+    pool = LocalPool(speed=1.0)
+    monkeypatch.setenv("BITMINTER_KEY", pool.add_user("demo"))
+    pool.set_worker_alive("demo", "rig1", alive=False)
+    # A snippet's pace is for real pools: here it need not take its time.
+    monkeypatch.setitem(inspect.unwrap(bitminter_async.Client.__init__).__kwdefaults__ or {}, "interval", 0.0)
+    async with pool.serve() as url:
+        monkeypatch.setenv("BITMINTER_URL", url)
+        program = compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        coroutine = eval(program, {})  # noqa: S307  # the README is ours
+        await coroutine
+    assert pool.requests
+    assert capsys.readouterr().out or "iter_blocks" in code or "except" in code
+
+
+def test_the_tests_for_bots_pass(pytester: pytest.Pytester) -> None:
+    """The README's tests for bots pass as they stand."""
+    assert _TESTS
+    pytester.makepyfile("\n\n".join(_TESTS))
+    options = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-W", "error")
+    pytester.runpytest_subprocess(*options).assert_outcomes(passed=len(_TESTS))
+
+
+def test_the_first_two_commands_are_one_line_each() -> None:
+    """A newcomer copies one line to see it run and one to run the tests."""
+    run, tests = (block.strip() for block in _SHELL[:2])
+    assert "\n" not in run
+    assert "\n" not in tests
+    assert run.endswith(".venv/bin/python examples/quickstart.py")
+    assert tests.endswith(".venv/bin/python -m pytest")
+
+
+def test_the_command_that_serves_a_pool_serves_one() -> None:
+    """The README's command for a pool on a socket prints its address and the user's key, and ends on Ctrl-C."""
+    command = shlex.split(_SHELL[2])
+    command[0] = sys.executable
+    command[command.index("8420")] = "0"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  # the README is ours
+        assert server.stdout
+        lines = [server.stdout.readline() for _ in range(2)]
+        server.send_signal(signal.SIGINT)
+        assert server.wait(10) == 0
+    assert "http://127.0.0.1:" in lines[0]
+    assert "BOBSKEY" in lines[1]
+
+
+def test_what_the_readme_names_exists() -> None:
+    """Each public name in a snippet is exported, and each method that the text names is there."""
+    for names in re.findall(r"from bitminter_async import (.*)", _README):
+        assert set(names.split(", ")) <= set(bitminter_async.__all__)
+    for method in re.findall(r"`(find_block|orphan|withdraw_block|add_worker|remove_worker)`", _README):
+        assert callable(getattr(LocalPool, method))
