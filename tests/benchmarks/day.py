@@ -1,0 +1,169 @@
+"""A day in the life of a bot host, in virtual time: how many requests it sends, against the least that would do.
+
+    python -m tests.benchmarks.day            a whole day, in a minute or two
+    python -m tests.benchmarks.day --brief    an hour of it, in some seconds
+
+100 tasks read the stats every 10 s, 20 tasks read a user each every 60 s, a walk goes over 2,000 blocks each hour. From
+minute 20 the pool is out for ten minutes, and later it answers one 429 with Retry-After. At most 1.05 times the least.
+"""
+
+import argparse
+import asyncio
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from itertools import pairwise
+
+import httpx
+import orjson
+
+from bitminter_async import BitminterError, Client
+from tests.clock import VirtualLoop
+from tests.fake import BLOCK, STATS, USER
+
+_READERS, _STATS_EVERY = 100, 10.0
+_USERS, _USER_EVERY = 20, 60.0
+_WALK, _PAGE = 2000, 50
+_HOUR = 3600.0
+_LATENCY = 0.1
+
+
+class _Pool(httpx.AsyncBaseTransport):
+    """Answers as the pool would on that day, and keeps the time of every request."""
+
+    def __init__(self, outage: tuple[float, float], limited_at: float) -> None:
+        self.times: list[float] = []
+        self._outage = outage
+        self._limited_at = limited_at
+        self._blocks = [orjson.dumps({**BLOCK, "id": 10_000 - number}) for number in range(_WALK + _PAGE)]
+        self._stats, self._user = orjson.dumps(STATS), orjson.dumps(USER)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        now = asyncio.get_running_loop().time()
+        self.times.append(now)
+        await asyncio.sleep(_LATENCY)
+        if self._outage[0] <= now < self._outage[1]:
+            raise httpx.ConnectError("connection refused")
+        if now >= self._limited_at:
+            self._limited_at = math.inf
+            return httpx.Response(429, headers={"Retry-After": "30"})
+        return httpx.Response(200, content=self._body(request.url))
+
+    def _body(self, url: httpx.URL) -> bytes:
+        if url.path.endswith("/stats"):
+            return self._stats
+        if url.path.endswith("/blocks"):
+            offset = int(url.params["offset"])
+            return b"[" + b",".join(self._blocks[offset : offset + int(url.params["max"])]) + b"]"
+        return self._user
+
+
+class _Demand:
+    """What the tasks wanted to know and how old it might be, from which the least number of requests follows."""
+
+    def __init__(self) -> None:
+        self._asked: defaultdict[str, list[float]] = defaultdict(list)
+        self._ages: dict[str, float] = {}
+        self.walks = 0
+
+    def wants(self, question: str, max_age: float) -> None:
+        self._asked[question].append(asyncio.get_running_loop().time())
+        self._ages[question] = max_age
+
+    def least(self) -> int:
+        """An answer serves all who ask within its age: the least is to ask whenever the last is too old."""
+        requests = self.walks * _WALK // _PAGE
+        for question, times in self._asked.items():
+            last = -math.inf
+            for time in times:
+                if time - last > self._ages[question]:
+                    requests, last = requests + 1, time
+        return requests
+
+
+Ask = Callable[[], Awaitable[object]]
+
+
+async def _live(stats: Ask, user: Callable[[str], Awaitable[object]], walk: Ask, seconds: float) -> _Demand:
+    """Let all tasks live for so long; return what they wanted."""
+    demand = _Demand()
+
+    async def poll(question: str, ask: Ask, every: float, phase: float) -> None:
+        await asyncio.sleep(phase)
+        while True:
+            demand.wants(question, every)
+            loop = asyncio.get_running_loop()
+            asked = loop.time()
+            with suppress(BitminterError, httpx.HTTPError):  # a bot would tell its user; the next look is due anyway
+                await ask()
+            await asyncio.sleep(max(0.0, asked + every - loop.time()))
+
+    async def walk_hourly() -> None:
+        while True:
+            demand.walks += 1
+            await walk()
+            await asyncio.sleep(_HOUR)
+
+    async with asyncio.TaskGroup() as tasks:
+        phase = _STATS_EVERY / _READERS
+        polls = [poll("stats", stats, _STATS_EVERY, number * phase) for number in range(_READERS)]
+        names = {f"user{number}": number * _USER_EVERY / _USERS for number in range(_USERS)}
+        polls += [poll(name, partial(user, name), _USER_EVERY, phase) for name, phase in names.items()]
+        lives = [tasks.create_task(life) for life in (walk_hourly(), *polls)]
+        await asyncio.sleep(seconds)
+        for life in lives:
+            life.cancel()
+    return demand
+
+
+async def _ours(pool: _Pool, seconds: float) -> _Demand:
+    async with Client("K3Y", base_url="https://pool.example", transport=pool) as client:
+
+        async def walk() -> None:
+            async for _ in client.pool.iter_blocks(limit=_WALK):
+                pass
+
+        demand = await _live(
+            lambda: client.pool.stats(max_age=_STATS_EVERY),
+            lambda name: client.users.get(name, max_age=_USER_EVERY),
+            walk,
+            seconds,
+        )
+        print(client.receipt)  # noqa: T201
+        return demand
+
+
+async def _plain(pool: _Pool, seconds: float) -> _Demand:
+    async with httpx.AsyncClient(base_url="https://pool.example/api/", transport=pool) as client:
+
+        async def walk() -> None:
+            for offset in range(0, _WALK, _PAGE):
+                await client.get(f"pool/blocks?max={_PAGE}&offset={offset}")
+
+        return await _live(lambda: client.get("pool/stats"), lambda name: client.get(f"users/{name}"), walk, seconds)
+
+
+def main(*, brief: bool) -> None:
+    """Live the day twice and print."""
+    logging.disable()  # an outage is told at length, which is not what is measured
+    seconds = _HOUR if brief else 24 * _HOUR
+    for name, live in (("bitminter_async", _ours), ("plain httpx", _plain)):
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            start = runner.get_loop().time()
+            pool = _Pool((start + 1200, start + 1800), start + 2700)
+            demand = runner.run(live(pool, seconds))
+        gap = min(later - earlier for earlier, later in pairwise(pool.times))
+        sent, least = len(pool.times), demand.least()
+        print(  # noqa: T201
+            f"{name:<16} {sent:>7} requests, {sent / least:.3f} times the least that the day needs, which is {least}; "
+            f"the shortest gap is {gap:.3f} s"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--brief", action="store_true")
+    main(brief=parser.parse_args().brief)
