@@ -1,0 +1,267 @@
+"""The client: its options, the environment, its loop and its end, and whose transport lives how long."""
+
+import asyncio
+import contextlib
+from importlib import metadata
+from typing import Any
+
+import httpx
+import pytest
+
+from bitminter_async import ApiKey, Client, ClientClosed, KeyRefused, Receipt, TransportError
+
+from .fake import KEY, USER, Fake, answer
+from .test_wire import STATS, make, nothing
+
+POOL = "https://pool.example"
+OWN_AGENT = (
+    f"bitminter-async/{metadata.version('bitminter-async')} (+https://github.com/bitminter-async/bitminter-async)"
+)
+SECONDS = ["interval", "max_age", "timeout", "patience"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        *(({name: value}, ValueError, f"^{name} ") for name in SECONDS for value in (-1, -0.001, float("nan"), 1e999)),
+        *(({name: value}, TypeError, f"^{name} ") for name in SECONDS for value in (True, "5", None)),
+        ({"timeout": 0}, ValueError, "^timeout "),
+        ({"attempts": 0}, ValueError, "^attempts "),
+        ({"attempts": 2.0}, TypeError, "^attempts "),
+        ({"attempts": True}, TypeError, "^attempts "),
+        ({"attempts": "3"}, TypeError, "^attempts "),
+        ({"api_key": ""}, ValueError, "^api_key "),
+        ({"api_key": "with space"}, ValueError, "^api_key "),
+        ({"api_key": 5}, TypeError, "^api_key "),
+        ({"key_in": "Header"}, ValueError, "^key_in is one of header, basic, query, not 'Header'$"),
+        ({"key_in": None}, ValueError, "^key_in "),
+        ({"base_url": "pool.example"}, ValueError, "^base_url "),
+        ({"base_url": ""}, ValueError, "^base_url "),
+        ({"user_agent": ""}, ValueError, "^user_agent "),
+        ({"user_agent": "bot\r\nX: y"}, ValueError, "^user_agent "),
+        ({"user_agent": "b\xf6t"}, ValueError, "^user_agent "),
+        ({"user_agent": "bot "}, ValueError, "^user_agent "),
+        ({"user_agent": 5}, TypeError, "^user_agent "),
+        ({"proxy": "ftp://proxy.example"}, ValueError, "proxy "),
+        ({"transport": "a transport"}, TypeError, "^transport "),
+        ({"transport": httpx.HTTPTransport()}, TypeError, "^transport "),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], kind: type[Exception], message: str) -> None:
+    """An option that cannot be used is named by the constructor."""
+    with pytest.raises(kind, match=message):
+        Client(**options)
+
+
+@pytest.mark.parametrize(
+    ("words", "agent"), [(None, OWN_AGENT), ("bot/2 (a@b.example)", f"bot/2 (a@b.example) {OWN_AGENT}")]
+)
+async def test_the_user_agent(words: str | None, agent: str) -> None:
+    """The package's name, version and home tell who asks; the caller's own words come first."""
+    fake = Fake(answer(5))
+    async with Client(base_url=POOL, user_agent=words, transport=fake) as client:
+        await client.pool.workers()
+    assert fake.sent[0].request.headers["user-agent"] == agent
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "sent"),
+    [
+        ({}, {}, None),
+        ({"BITMINTER_KEY": KEY}, {}, KeyRefused),
+        ({"BITMINTER_KEY": KEY, "BITMINTER_URL": ""}, {}, KeyRefused),
+        ({"BITMINTER_KEY": KEY, "BITMINTER_URL": POOL}, {}, f"key={KEY}"),
+        ({"BITMINTER_KEY": "", "BITMINTER_URL": POOL}, {}, None),
+        ({"BITMINTER_KEY": "OTHER", "BITMINTER_URL": POOL}, {"api_key": KEY}, f"key={KEY}"),
+        ({"BITMINTER_KEY": KEY, "BITMINTER_URL": "http://other.example"}, {"base_url": POOL}, f"key={KEY}"),
+        ({"BITMINTER_URL": POOL}, {"api_key": ApiKey(KEY)}, f"key={KEY}"),
+        ({"BITMINTER_KEY": KEY}, {"base_url": "https://bitminter.com"}, f"key={KEY}"),
+    ],
+)
+async def test_the_environment(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], options: dict[str, Any], sent: object
+) -> None:
+    """BITMINTER_KEY and BITMINTER_URL stand in for what is not given; empty is unset; a chosen host gets the key."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    fake = Fake(answer(USER))
+    async with Client(transport=fake, **options) as client:
+        with pytest.raises(KeyRefused) if sent is KeyRefused else contextlib.nullcontext():
+            await client.users.get()
+    requests = [each.request for each in fake.sent]
+    assert [request.headers.get("authorization") for request in requests] == ([] if sent is KeyRefused else [sent])
+    chosen = options.get("base_url") or environment.get("BITMINTER_URL") or "https://bitminter.com"
+    assert all(str(request.url) == f"{chosen}/api/users" for request in requests)
+
+
+@pytest.mark.parametrize(("name", "value"), [("BITMINTER_KEY", "a b"), ("BITMINTER_URL", "pool.example")])
+def test_a_wrong_environment_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """What the environment says is checked like an argument."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=r"^(api_key|base_url) is "):
+        Client()
+
+
+@pytest.mark.parametrize("proxy", ["http://joe:sesame@[::1", "ftp://joe:sesame@a", "http://joe:sesame@a:port"])
+async def test_a_bad_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """A proxy that cannot be used is a ValueError, at once where it was given, else from the first call."""
+    with pytest.raises(ValueError, match="proxy is not") as given:
+        Client(base_url=POOL, proxy=proxy)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    async with Client(base_url=POOL) as client:
+        with pytest.raises(ValueError, match="proxy is not") as found:
+            await client.pool.stats()
+        assert client.receipt.requests == 0
+    for caught in (given, found):
+        assert "sesame" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+def test_a_client_is_made_outside_a_loop_and_belongs_to_its_first() -> None:
+    """The first loop that uses a client, if only to enter it, is its own; any other is told so in one sentence."""
+    for first in ("enter", "call"):
+        client = Client(base_url=POOL, transport=Fake(answer(5), answer(7)))
+
+        async def use(client: Client = client, how: str = first) -> int:
+            if how == "enter":
+                await client.__aenter__()
+            return await client.pool.workers(max_age=0)
+
+        assert asyncio.run(use()) == 5
+        for again in (use(), client.aclose()):
+            with pytest.raises(RuntimeError) as caught:
+                asyncio.run(again)
+            assert (
+                str(caught.value) == "this client was first used on another event loop: make one client for each loop"
+            )
+
+
+async def test_leaving_by_an_exception_closes() -> None:
+    """The exception passes, what is under way ends, and the client is closed."""
+    fake = Fake(answer(5), delay=10)
+    client = Client(base_url=POOL, transport=fake)
+    call = asyncio.create_task(client.pool.workers())
+
+    async def leave() -> None:
+        async with client as entered:
+            assert entered is client
+            await asyncio.sleep(1)
+            assert not call.done()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await leave()
+    assert isinstance(call.exception(), ClientClosed)
+    with pytest.raises(ClientClosed):
+        await client.pool.workers()
+    assert fake.is_closed
+    assert len(fake.sent) == 1
+
+
+async def test_a_client_that_was_never_used_closes() -> None:
+    """Closing makes no transport, and closes the one that was passed in."""
+    fake = Fake()
+    await Client(base_url=POOL, transport=fake).aclose()
+    assert fake.is_closed
+    async with Client(base_url=POOL):
+        pass
+
+
+async def test_the_receipt_is_a_snapshot() -> None:
+    """It tells what was done until now, and does not change afterwards."""
+    fake = Fake(answer(5), answer(USER))
+    async with Client(KEY, base_url=POOL, interval=2, transport=fake) as client:
+        before = client.receipt
+        await client.pool.workers()
+        await client.pool.workers()
+        await client.users.get()
+        after = client.receipt
+    assert type(before) is Receipt
+    assert (before.calls, before.requests, before.cached) == (0, 0, 0)
+    assert (after.calls, after.requests, after.cached) == (3, 2, 1)
+    assert after.bytes_received > 100
+    assert after.shortest_gap is not None
+    assert after.shortest_gap.total_seconds() == pytest.approx(2)
+    assert "3 times and sent 2 requests" in str(after)
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> list[Fake]:
+    """The transports that wires make for themselves, each of which fails at first and then answers."""
+    made: list[Fake] = []
+
+    def make_transport(**_: Any) -> Fake:
+        made.append(Fake(httpx.ReadError("cut"), answer(), answer(b"", 500), answer()))
+        return made[-1]
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
+    return made
+
+
+async def test_our_own_transport_is_replaced_after_a_failure(own: list[Fake]) -> None:
+    """It is made on first use, kept while answers come, replaced before the request after a failed one, and closed."""
+    wire = make(None)
+    assert own == []
+    assert wire.open() is wire.open() is own[0]
+    with pytest.raises(TransportError):
+        await wire.send(STATS, nothing)
+    assert (len(own), own[0].is_closed) == (1, False)
+    with pytest.raises(TransportError):
+        await wire.send(STATS, nothing)
+    assert (len(own), own[0].is_closed) == (2, True)
+    wire = make(None)
+    wire.open()
+    del own[2].script[0]
+    assert [(await wire.send(STATS, nothing)).status for _ in range(3)] == [200, 500, 200]
+    assert (len(own), own[2].is_closed) == (3, False)
+    await wire.aclose()
+    assert own[2].is_closed
+
+
+async def test_our_own_transport_is_replaced_after_a_cancelled_request(own: list[Fake]) -> None:
+    """A request that was cancelled in the air may have cost the transport a connection, so it serves no more."""
+    wire = make(None)
+    wire.open()
+    own[0].delay = 10
+    request = asyncio.create_task(wire.send(STATS, nothing))
+    await asyncio.sleep(1)
+    request.cancel()
+    await asyncio.wait([request])
+    with pytest.raises(TransportError):
+        await wire.send(STATS, nothing)
+    assert [transport.is_closed for transport in own] == [True, False]
+    assert [len(transport.sent) for transport in own] == [1, 1]
+
+
+async def test_a_given_transport_is_never_replaced(own: list[Fake]) -> None:
+    """It goes on after any failure, and is closed with the wire, once or twice."""
+    fake = Fake(httpx.ReadError("cut"), OSError("gone"), RuntimeError("broken"), answer())
+    wire = make(fake)
+    for kind in (TransportError, TransportError, RuntimeError):
+        with pytest.raises(kind):
+            await wire.send(STATS, nothing)
+    assert (await wire.send(STATS, nothing)).status == 200
+    was_closed = fake.is_closed
+    await wire.aclose()
+    await wire.aclose()
+    assert (was_closed, fake.is_closed, own) == (False, True, [])
+
+
+class Stubborn(Fake):
+    """A transport that fails to close."""
+
+    trouble: Exception
+
+    async def aclose(self) -> None:
+        """Close, and fail."""
+        await super().aclose()
+        raise self.trouble
+
+
+@pytest.mark.parametrize("trouble", [OSError("gone"), httpx.CloseError("gone")])
+async def test_trouble_in_closing_is_no_trouble(trouble: Exception) -> None:
+    """A transport that fails to close is gone, which is what was asked."""
+    fake = Stubborn()
+    fake.trouble = trouble
+    await Client(base_url=POOL, transport=fake).aclose()
+    assert fake.is_closed
