@@ -74,9 +74,8 @@ def __dir__() -> list[str]:
 if not TYPE_CHECKING:  # a type checker takes the imports above, and tells a misspelt name
 
     def __getattr__(name: str) -> object:
-        if name in __all__:
-            for room in _ROOMS:
-                module = import_module(f".{room}", __name__)
-                if name in module.__all__:
-                    return globals().setdefault(name, getattr(module, name))
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        rooms = (import_module(f".{room}", __name__) for room in _ROOMS)
+        value = next(getattr(room, name) for room in rooms if name in room.__all__)
+        return globals().setdefault(name, value)

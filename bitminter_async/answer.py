@@ -21,7 +21,7 @@ from .errors import (
 )
 from .key import Mask
 
-__all__ = ["BLOCKED_FOR", "Answer"]
+__all__ = ["BLOCKED_FOR", "Answer", "printable"]
 
 E = TypeVar("E", bound=StatusError)
 
@@ -98,13 +98,13 @@ class Answer:
                 kind, hint = ServerError, "the pool failed"
             case _:
                 if location := self.headers.get("location"):
-                    hint = f"a redirect to {self.mask(location)[:_QUOTED]}, which is not followed"
+                    hint = f"a redirect to {printable(self.mask(location)[:_QUOTED])}, which is not followed"
         return self.as_error(kind, hint)
 
     def as_error(self, kind: type[E], hint: str) -> E:
         """Make the error `kind` of this answer."""
         lines = self.text.strip().splitlines()
-        said = f" (it says: {lines[0][:_QUOTED]})" if lines and not lines[0].startswith("<") else ""
+        said = f" (it says: {printable(lines[0][:_QUOTED])})" if lines and not lines[0].startswith("<") else ""
         error = kind(
             f"GET {self.url}: {self.status}, {hint}{said}",
             status=self.status,
@@ -115,6 +115,11 @@ class Answer:
         if isinstance(error, RateLimited | Blocked):
             error.retry_after = self.rest
         return error
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters and the like escaped, fit for a log's line or a terminal."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
 
 
 def _timestamp(date: str) -> float | None:

@@ -1,6 +1,7 @@
 """Checks of what callers pass in: a wrong argument is named before anything is sent."""
 
 import math
+import sys
 
 __all__ = ["check_integer", "check_seconds"]
 
@@ -9,7 +10,7 @@ def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None
     """Raise TypeError unless `value` is a number, ValueError unless it is finite and from 0 up (or above 0)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
-    if not 0 <= value < math.inf or (above_zero and not value):
+    if not 0 <= value <= sys.float_info.max or (above_zero and not value):
         raise ValueError(f"{name} is a finite number of seconds {'above' if above_zero else 'from'} 0, not {value}")
 
 

@@ -5,7 +5,7 @@ already right costs no call. Only where that fails, a second pass over the same 
 """
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
 from itertools import islice
@@ -16,7 +16,7 @@ import orjson
 from cattrs import Converter
 from immutabledict import immutabledict
 
-from .answer import Answer
+from .answer import Answer, printable
 from .errors import DecodeError, Fault
 from .records import Block, BlockStatus, PoolStats, Round
 from .scalars import INLINE, SCALARS, FromMinusOne, Ghps, Scalar
@@ -141,27 +141,27 @@ def decode(answer: Answer, kind: type[T], most: int | None = None) -> T:
     Raises:
         DecodeError: The body is not JSON, or not what `kind` documents.
     """
-    try:
-        record = _converter().get_structure_hook(kind)(orjson.loads(answer.body), None)
-        if most is None or len(record) <= most:
-            return cast("T", record)
-    except Exception:  # noqa: BLE001, S110  # whatever it is, the second pass names it in the API's own words
-        pass
-    faults = tuple(islice(_find_faults(answer, kind, most), _MAX_FAULTS))
+    record, faults = _read(answer, kind, most)
+    if not faults:
+        return cast("T", record)
+    del record  # else a traceback that shows locals would show what the server wrote
     raise DecodeError(answer.url, faults, body=answer.text)
 
 
-def _find_faults(answer: Answer, kind: Any, most: int | None) -> Iterator[Fault]:
+def _read(answer: Answer, kind: Any, most: int | None) -> tuple[Any, Sequence[Fault]]:
     try:
         value = orjson.loads(answer.body)
     except orjson.JSONDecodeError as exc:
-        start = answer.body[:_SHOWN].lstrip()
-        got = "nothing" if not start else "HTML" if start.startswith(b"<") else f"something else ({exc.msg})"
-        yield Fault("$", "JSON", got)
-        return
+        start = answer.body.lstrip()[:1]
+        got = "nothing" if not start else "HTML" if start == b"<" else f"something else ({exc.msg})"
+        return None, [Fault("$", "JSON", got)]
+    faults: list[Fault] = []
     if most is not None and _is_array(value) and len(value) > most:
-        yield Fault("$", f"at most {most} elements, as asked", _show(value, answer.mask))
-    yield from _faults(value, kind, "$", answer.mask)
+        faults.append(Fault("$", f"at most {most} elements, as asked", _show(value, answer.mask)))
+    try:
+        return _converter().get_structure_hook(kind)(value, None), faults
+    except Exception:  # noqa: BLE001  # whatever it is, the second pass names it in the API's own words
+        return None, [*faults, *islice(_faults(value, kind, "$", answer.mask), _MAX_FAULTS)]
 
 
 def _faults(value: Any, kind: Any, path: str, mask: Callable[[str], str]) -> Iterator[Fault]:
@@ -204,4 +204,4 @@ def _show(value: object, mask: Callable[[str], str]) -> str:
     if isinstance(value, str):
         value = mask(value)  # before the cut, or half a key would be left standing
         value = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
-    return orjson.dumps(value).decode()
+    return mask(printable(orjson.dumps(value).decode()))

@@ -55,8 +55,6 @@ class Flights:
 
     def _leave(self, question: Hashable, flight: _Flight, waiter: asyncio.Future[Any]) -> None:
         flight.waiters.discard(waiter)
-        if not waiter.cancelled() and waiter.done():
-            waiter.exception()  # it landed in the same moment; asyncio would complain that nobody looked
         if not flight.waiters:
             # Off the board before it is cancelled, or a newcomer would join a dying flight.
             self._strike(question, flight)
@@ -75,8 +73,8 @@ class Flights:
                 continue
             if task.cancelled():
                 waiter.cancel()
-            elif error:
-                waiter.set_exception(copy.copy(error))
+            elif error is not None:
+                waiter.set_exception(_own(error))
             else:
                 waiter.set_result(task.result())
 
@@ -85,9 +83,17 @@ class Flights:
         for flight in self._air.values():
             for waiter in flight.waiters:
                 if not waiter.done():
-                    waiter.set_exception(copy.copy(error))
+                    waiter.set_exception(_own(error))
         self._air.clear()
         for task in self._tasks:
-            task.cancel()
+            if not task.cancelling():  # one that is dying already is left to its cleaning up
+                task.cancel()
         if self._tasks:
             await asyncio.wait(cast("set[asyncio.Task[object]]", set(self._tasks)))
+
+
+def _own(error: BaseException) -> BaseException:
+    try:
+        return copy.copy(error)
+    except Exception:  # noqa: BLE001  # a foreign exception may refuse in any way; then it is shared
+        return error

@@ -50,6 +50,7 @@ class Pace:
             await self._sit_out_rest()
             if self._limiter:
                 await self._limiter.acquire()
+                await self._sit_out_rest()  # one may have begun meanwhile
             await self.depart()
         except BaseException:
             self._lock.release()

@@ -38,9 +38,9 @@ class Receipt:
 
     def __str__(self) -> str:
         text = (
-            f"Since {self.since:%Y-%m-%d %H:%M} UTC this client was asked {self.calls} times and sent {self.requests} "
-            f"requests: {self.cached} answers came from its cache, {self.joined} were shared with a request already "
-            f"under way, {self.retried} requests were retries. "
+            f"Since {self.since:%Y-%m-%d %H:%M} UTC this client has sent {_count(self.requests, 'request')} for "
+            f"{_count(self.calls, 'call')} made of it: {self.cached} answered from its cache, {self.joined} by a "
+            f"request already under way; {_count(self.retried, 'attempt')} made again. "
         )
         if self.shortest_gap is not None and self.mean_gap is not None:
             text += (
@@ -48,10 +48,15 @@ class Receipt:
                 f"{self.shortest_gap.total_seconds():.3f} s; the longest wait for a turn was "
                 f"{self.longest_wait.total_seconds():.3f} s. "
             )
-        return text + (
-            f"It rested {self.rests} times for {self.rested.total_seconds():.0f} s in all when the pool asked for it, "
-            f"and received {self.bytes_received} bytes."
-        )
+        if self.rests:
+            text += (
+                f"Asked for rest, it rested {_count(self.rests, 'time')}, {self.rested.total_seconds():.0f} s in all. "
+            )
+        return f"{text}It received {_count(self.bytes_received, 'byte')}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 @define(eq=False, repr=False)

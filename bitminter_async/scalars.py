@@ -19,7 +19,7 @@ _NUMERAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 _MAX_NUMERAL = 40
 _MAX_INT = 2**64 - 1  # the most that orjson reads as an integer
 _MAX_EXACT = 2**53  # above it, a JSON number may have been rounded on its way to a float
-_MAX_MEASURE = 1e99
+_MAX_MEASURE = 10**99
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _LONGEST = 86_399_999_999_999  # seconds in the longest timedelta, less a day
 
@@ -54,8 +54,7 @@ def _money(value: object) -> Decimal:
     number = _number(value)
     if not -_MAX_EXACT <= number <= _MAX_EXACT:
         raise ValueError
-    # repr gives a float's shortest text; "f" writes 0.00000001 for 1E-8.
-    return Decimal(f"{Decimal(repr(number)):f}") if isinstance(number, float) else Decimal(number)
+    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)  # repr: its shortest text
 
 
 def _moment(value: object) -> datetime:
@@ -117,7 +116,7 @@ SCALARS: dict[Any, Scalar] = {
     float: Scalar(
         "a number from 0 up",
         _measure,
-        f"v if type(v := {{value}}) is float and 0.0 <= v <= {_MAX_MEASURE} else {{slow}}(v)",
+        "v if type(v := {value}) is float and 0.0 <= v <= 1e99 else {slow}(v)",
     ),
     Decimal: Scalar(
         "an amount",

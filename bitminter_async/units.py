@@ -1,6 +1,6 @@
 """Hash rates, whatever unit they came in."""
 
-import math
+import sys
 from typing import Self
 
 from attrs import field, frozen
@@ -12,11 +12,12 @@ _KILO, _MEGA, _GIGA, _TERA, _PETA = 1e3, 1e6, 1e9, 1e12, 1e15
 _SHOWN = (("H/s", 1.0), ("kH/s", _KILO), ("MH/s", _MEGA), ("GH/s", _GIGA), ("TH/s", _TERA))
 
 
-def _check(_rate: object, _field: object, hps: float) -> None:
-    if type(hps) not in (float, int):
-        raise TypeError(f"a hash rate is made of a number, not of {type(hps).__name__}")
-    if not 0 <= hps < math.inf:
-        raise ValueError(f"a hash rate is a finite number from 0 up, not {hps}")
+def _finite(rate: float) -> float:
+    if type(rate) not in (float, int):
+        raise TypeError(f"a hash rate is made of a number, not of {type(rate).__name__}")
+    if not 0 <= rate <= sys.float_info.max:
+        raise ValueError(f"a hash rate is a finite number from 0 up, not {rate}")
+    return rate + 0.0  # a float, and no -0.0
 
 
 @frozen(order=True, repr=False)
@@ -31,7 +32,7 @@ class HashRate:
         TypeError: It is not a number at all.
     """
 
-    hps: float = field(validator=_check)
+    hps: float = field(converter=_finite)
     """Hashes per second."""
 
     @classmethod
@@ -42,27 +43,27 @@ class HashRate:
     @classmethod
     def from_khps(cls, rate: float) -> Self:
         """Make a hash rate of thousands of hashes per second."""
-        return cls(rate * _KILO)
+        return cls(_finite(rate) * _KILO)
 
     @classmethod
     def from_mhps(cls, rate: float) -> Self:
         """Make a hash rate of millions of hashes per second, the API's unit for users and workers."""
-        return cls(rate * _MEGA)
+        return cls(_finite(rate) * _MEGA)
 
     @classmethod
     def from_ghps(cls, rate: float) -> Self:
         """Make a hash rate of billions (10⁹) of hashes per second, the API's unit for the pool."""
-        return cls(rate * _GIGA)
+        return cls(_finite(rate) * _GIGA)
 
     @classmethod
     def from_thps(cls, rate: float) -> Self:
         """Make a hash rate of 10¹² hashes per second."""
-        return cls(rate * _TERA)
+        return cls(_finite(rate) * _TERA)
 
     @classmethod
     def from_phps(cls, rate: float) -> Self:
         """Make a hash rate of 10¹⁵ hashes per second."""
-        return cls(rate * _PETA)
+        return cls(_finite(rate) * _PETA)
 
     @property
     def khps(self) -> float:

@@ -255,3 +255,34 @@ def test_no_foreign_error_hangs_on_a_decode_error(echo: bytes) -> None:
     """What failed on the way might hold the body: it is neither cause nor context."""
     error = refuse(echo, Round)
     assert (error.__cause__, error.__context__) == (None, None)
+
+
+def test_a_page_longer_than_asked_leaves_no_key_in_a_traceback() -> None:
+    """Of a page that is right but too long, no frame keeps the records, in which the server may echo the key."""
+    error = refuse([{**BLOCK, "generator": KEY}] * 3, BLOCKS, 2, Mask(ApiKey(KEY)))
+    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "at most 2 elements" in told
+    assert KEY not in told
+
+
+def test_a_key_of_digits_is_masked_in_a_number() -> None:
+    """A key that is all digits is masked where the server echoes it as a number, too."""
+    error = refuse({**WORK, "total_accepted": -12345678}, Work, mask=Mask(ApiKey("12345678")))
+    assert error.faults[0].got == "-***"
+
+
+def test_html_after_blanks_is_html() -> None:
+    """Blanks in front of a page of HTML, however many, do not hide what it is."""
+    assert faults(b" " * 100 + b"<html>", PoolStats) == [("$", "JSON", "HTML")]
+
+
+def test_what_cannot_be_printed_is_escaped() -> None:
+    """A control character in a fault reaches no terminal and breaks no line of a log."""
+    [(_, _, got)] = faults({**STATS, "active_users": "\u009b2J\u2028\u0085é"}, PoolStats)
+    assert got == '"\\u009b2J\\u2028\\u0085é"'
+
+
+def test_what_may_be_absent_is_no_fault_beside_one() -> None:
+    """A worker that never worked and has another fault is told of that one only."""
+    worker = without(USER["workers"][0], "last_work") | {"alive": 1}
+    assert [path for path, _, _ in faults({**USER, "workers": [worker]}, User)] == ["$.workers[0].alive"]

@@ -150,3 +150,36 @@ def test_any_schedule_goes_as_the_model_says(steps: list[Step]) -> None:
     """Whoever joins, leaves or lands in whichever order: who gets what, and how often is asked, is as modelled."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(fly(steps))
+
+
+async def test_an_error_that_cannot_be_copied_still_reaches_everyone(tower: Tower) -> None:
+    """A foreign exception that refuses to be copied is shared rather than lost, and nobody waits for ever."""
+
+    class OddError(Exception):
+        def __init__(self, one: str, _two: str) -> None:
+            super().__init__(one)
+
+    waiters = [tower.join() for _ in range(3)]
+    await settle()
+    error = OddError("odd", "more")
+    tower.land(error)
+    assert await outcomes(waiters) == [error] * 3
+
+
+async def test_grounding_leaves_the_dying_to_their_cleaning_up(tower: Tower) -> None:
+    """A request that all had left is cancelled once: closing does not break into what it does to end."""
+    cleaned: list[str] = []
+
+    async def ask() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(1)
+            cleaned.append("all")
+
+    waiter = asyncio.ensure_future(tower.flights.join("slow", ask))
+    await settle()
+    waiter.cancel()
+    await settle()
+    await tower.flights.ground(BadError())
+    assert cleaned == ["all"]

@@ -219,3 +219,15 @@ async def test_steady_strain_settles_near_a_minute() -> None:
             spacings.append(pace.spacing)
     assert spacings[:7] == [2, 4, 8, 16, 32, 64, 64]
     assert set(spacings[6:]) == {64}
+
+
+async def test_a_rest_that_begins_while_somebody_waits_for_the_interval_holds() -> None:
+    """Whoever waits for the interval to pass when a rest begins waits for the rest, too."""
+    pace = Pace(10.0, patience=60)
+    queue = Queue(pace)
+    await queue.take(0)
+    waiter = queue.join(1)
+    await asyncio.sleep(1)
+    pace.rest(30)
+    await waiter
+    assert list(queue.starts.values()) == exactly(0, 31)

@@ -169,3 +169,20 @@ def test_a_rate_is_copied_and_pickled() -> None:
     rate = HashRate(1.5)
     pickled = pickle.loads(pickle.dumps(rate))  # noqa: S301  # our own
     assert copy.copy(rate) == copy.deepcopy(rate) == pickled == rate
+
+
+@pytest.mark.parametrize("unit", ["hps", "khps", "mhps", "ghps", "thps", "phps"])
+def test_no_unit_takes_what_is_no_rate(unit: str) -> None:
+    """Every constructor refuses a bool, a string, an overflow and what is beyond a float."""
+    make = getattr(HashRate, f"from_{unit}")
+    for no_number in (True, "5"):
+        with pytest.raises(TypeError):
+            make(no_number)
+    for no_rate in (10**400, 1e308 * 10, -1):
+        with pytest.raises(ValueError, match="finite number from 0 up"):
+            make(no_rate)
+
+
+def test_zero_has_no_sign() -> None:
+    """Minus zero, which JSON may bring, is zero."""
+    assert str(HashRate(-0.0)) == "0.00 H/s"
