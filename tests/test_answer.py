@@ -181,12 +181,13 @@ def test_a_rest_asked_for_on_any_status_can_be_told_as_rate_limited() -> None:
         (b" \n ", ""),
         (b"<html><body>500</body></html>", ""),
         (b"\n\n  one  \ntwo", " (it says: one  )"),
+        (b"a\x1b[31m\tb \xe2\x80\xae", " (it says: a\\u001b[31m\\u0009b \\u202e)"),
         (b"x" * 600, f" (it says: {'x' * 120})"),
         (b"caf\xc3\xa9 \xff", " (it says: caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{REPLACEMENT CHARACTER})"),
     ],
 )
 def test_a_message_quotes_the_first_line_of_text(body: bytes, said: str) -> None:
-    """The pool's own words are quoted, cut to 120 characters; HTML is not."""
+    """The pool's own words are quoted, cut to 120 characters, fit for a terminal; HTML is not."""
     error = error_of(make(500, body))
     assert str(error) == f"GET {URL}: 500, the pool failed{said}"
     assert error.body == body.decode("utf-8", "replace")[:500]
@@ -204,7 +205,8 @@ def test_the_key_is_masked_before_the_cut(before: int) -> None:
         assert KEY[:4].lower() not in shown.lower()
 
 
-def test_a_wild_location_is_cut() -> None:
-    """A redirect's target is quoted to 120 characters."""
+def test_a_wild_location_is_tamed() -> None:
+    """A redirect's target is quoted to 120 characters, fit for a terminal."""
+    assert "a redirect to /\\u001b[31m, which" in str(error_of(make(302, location="/\x1b[31m")))
     error = error_of(make(302, location="/" + "x" * 5000))
     assert f"a redirect to /{'x' * 119}, which" in str(error)

@@ -119,16 +119,10 @@ async def test_a_bad_proxy_is_named_without_its_password(monkeypatch: pytest.Mon
 
 def test_a_client_is_made_outside_a_loop_and_belongs_to_its_first() -> None:
     """The first loop that uses a client, if only to enter it, is its own; any other is told so in one sentence."""
-    for first in ("enter", "call"):
-        client = Client(base_url=POOL, transport=Fake(answer(5), answer(7)))
-
-        async def use(client: Client = client, how: str = first) -> int:
-            if how == "enter":
-                await client.__aenter__()
-            return await client.pool.workers(max_age=0)
-
-        assert asyncio.run(use()) == 5
-        for again in (use(), client.aclose()):
+    for first_enters in (True, False):
+        client = Client(base_url=POOL, transport=Fake(answer(5)))
+        asyncio.run(client.__aenter__() if first_enters else client.pool.workers())
+        for again in (client.__aenter__(), client.pool.workers(), client.aclose()):
             with pytest.raises(RuntimeError) as caught:
                 asyncio.run(again)
             assert (
@@ -182,7 +176,7 @@ async def test_the_receipt_is_a_snapshot() -> None:
     assert after.bytes_received > 100
     assert after.shortest_gap is not None
     assert after.shortest_gap.total_seconds() == pytest.approx(2)
-    assert "3 times and sent 2 requests" in str(after)
+    assert "sent 2 requests for 3 calls" in str(after)
 
 
 @pytest.fixture

@@ -208,6 +208,22 @@ async def test_no_refusal_makes_it_leak(witness: Witness, base_url: str | None) 
     assert witness.leaks == []
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"interval": -1}, {"base_url": "x"}, {"key_in": "x"}, {"user_agent": 5}, {"transport": 5}, {"proxy": "x:y"}],
+)
+@pytest.mark.parametrize("is_given", [True, False])
+def test_no_wrong_option_makes_it_leak(
+    monkeypatch: pytest.MonkeyPatch, witness: Witness, options: dict[str, Any], *, is_given: bool
+) -> None:
+    """A client that cannot be made shows no key in the frames of its making."""
+    monkeypatch.setenv("BITMINTER_KEY", witness.key)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        Client(witness.key if is_given else None, **options)
+    witness.look_at(caught.value)
+    assert witness.leaks == []
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("script", SCRIPTS)
 async def test_the_wire_itself_shows_nothing(witness: Witness, place: KeyPlace, script: str) -> None:

@@ -139,6 +139,18 @@ async def test_a_rest_beyond_patience_fails_all_at_once(
     assert fake.times[2] == pytest.approx(start + seconds)
 
 
+@pytest.mark.parametrize(("patience", "seconds", "is_waited_out"), [(0, 1, False), (19, 20, False), (100, 61, True)])
+async def test_patience_is_the_callers(*, patience: float, seconds: int, is_waited_out: bool) -> None:
+    """A rest as long as `patience` is waited out, a longer one is not."""
+    fake = Fake(rest(seconds), answer(5))
+    async with make(fake, patience=patience) as client:
+        start = now()
+        (found,) = await asyncio.gather(client.pool.workers(), return_exceptions=True)
+        assert found == 5 if is_waited_out else isinstance(found, RateLimited)
+        assert now() == pytest.approx(start + (seconds if is_waited_out else 0))
+    assert len(fake.sent) == 1 + is_waited_out
+
+
 async def test_only_what_carried_no_key_is_blocked() -> None:
     """403 to a keyed call is about the key, and the client goes on."""
     fake = Fake(answer(b"", 403), answer(5))
