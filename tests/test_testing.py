@@ -1,4 +1,4 @@
-"""The pytest plugin, as the author of a bot uses it. The README's test runs in pytest-asyncio's auto mode, these not."""
+"""The pytest plugin, as the author of a bot uses it, in pytest-asyncio's strict mode; the README's test is in auto mode."""
 
 import pytest
 
