@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
@@ -29,10 +30,11 @@ BLOCKED_FOR = 900.0
 """Seconds that a blocked client rests."""
 
 _SHOWN = 500
+_LOOKED_AT = 2**16  # bytes: masking megabytes would hold up the loop
 _QUOTED = 120
-_SECONDS = re.compile(r"[0-9]{1,8}")
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?(, *[0-9]+(\.[0-9]+)?)*")  # a list where the header came twice
+_LONGEST_REST = 1e8  # some three years
 _PERMISSION = 'access to "Balance and worker summary"'
-_SUCCESSES = range(200, 300)
 
 
 @frozen(eq=False, repr=False)
@@ -52,7 +54,12 @@ class Answer:
     @property
     def text(self) -> str:
         """The first 500 characters of the body, with any key masked before the cut."""
-        return self.mask(self.body.decode("utf-8", "replace"))[:_SHOWN]
+        return self.mask(self.body[:_LOOKED_AT].decode("utf-8", "replace"))[:_SHOWN]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 200, so that the body counts."""
+        return self.status == HTTPStatus.OK
 
     @property
     def retry_after(self) -> float | None:
@@ -60,10 +67,10 @@ class Answer:
         if not (said := self.headers.get("retry-after", "").strip()):
             return None
         if _SECONDS.fullmatch(said):
-            return float(said) or None
+            return min(max(map(float, said.split(","))), _LONGEST_REST) or None
         # Against the pool's own clock where it tells it: ours may be off.
         until, now = _timestamp(said), _timestamp(self.headers.get("date", "")) or time.time()
-        return until - now if until and until > now else None
+        return until - now if until and 0 < until - now < _LONGEST_REST else None
 
     @property
     def rest(self) -> float | None:
@@ -76,7 +83,7 @@ class Answer:
         """The error that this answer means; None where it is a success, whose body is still to be read."""
         kind, hint = StatusError, "not an answer that the API documents"
         match self.status:
-            case status if status in _SUCCESSES:
+            case _ if self.is_success:
                 if not self.for_user or self.body.strip():
                     return None
                 kind, hint = Forbidden, f"an empty answer: the key's API access is switched off, it lacks {_PERMISSION}"
@@ -110,7 +117,7 @@ class Answer:
             status=self.status,
             url=self.url,
             body=self.text,
-            headers={name: self.mask(value) for name, value in self.headers.items()},
+            headers={self.mask(name): self.mask(value) for name, value in self.headers.items()},
         )
         if isinstance(error, RateLimited | Blocked):
             error.retry_after = self.rest
@@ -124,6 +131,7 @@ def printable(text: str) -> str:
 
 def _timestamp(date: str) -> float | None:
     try:
-        return parsedate_to_datetime(date).timestamp()
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None

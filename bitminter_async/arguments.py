@@ -3,7 +3,7 @@
 import math
 import sys
 
-__all__ = ["check_integer", "check_seconds"]
+__all__ = ["check_flag", "check_integer", "check_seconds"]
 
 
 def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
@@ -12,6 +12,12 @@ def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
     if not 0 <= value <= sys.float_info.max or (above_zero and not value):
         raise ValueError(f"{name} is a finite number of seconds {'above' if above_zero else 'from'} 0, not {value}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise TypeError unless `value` is a bool: any other would count as true or false by surprise."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is True or False, not {value!r}")
 
 
 def check_integer(name: str, value: object, least: int, most: float = math.inf) -> None:

@@ -5,7 +5,7 @@ import re
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
-from .arguments import check_integer, check_seconds
+from .arguments import check_flag, check_integer, check_seconds
 from .key import ApiKey, KeyPlace
 from .pool import Pool
 from .session import Session
@@ -77,6 +77,7 @@ class Client:
         check_seconds("max_age", max_age)
         check_seconds("timeout", timeout, above_zero=True)
         check_integer("attempts", attempts, 1)
+        check_flag("allow_plain_http", allow_plain_http)
         check_seconds("patience", patience)
         if key_in not in get_args(KeyPlace):
             raise ValueError(f"key_in is one of {', '.join(get_args(KeyPlace))}, not {key_in!r}")
@@ -127,6 +128,6 @@ def _user_agent(words: object) -> str:
         return own
     if not isinstance(words, str):
         raise TypeError(f"user_agent is a string, not {type(words).__name__}")
-    if not re.fullmatch(r"[ -~]*[!-~]", words):
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", words):
         raise ValueError(f"user_agent is made of printable ASCII characters, not {words!r}")
     return f"{words} {own}"

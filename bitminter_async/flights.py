@@ -49,7 +49,7 @@ class Flights:
         flight.waiters.add(waiter)
         try:
             return await waiter
-        except asyncio.CancelledError:
+        except BaseException:
             self._leave(question, flight, waiter)
             raise
 

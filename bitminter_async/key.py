@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import logging
 import re
 from typing import Literal, NoReturn
@@ -53,24 +52,25 @@ class ApiKey:
     def _basic(self) -> str:
         return base64.b64encode(f"key:{self._secret}".encode()).decode()
 
-    def forms(self) -> list[str]:
-        """Return every form in which a server may echo the key, the longest first."""
-        secret = self._secret
-        forms = {
-            secret,
-            self._basic().rstrip("="),
-            quote(secret, safe=""),
-            html.escape(secret),
-            json.dumps(secret)[1:-1],
-        }
-        return sorted(forms, key=len, reverse=True)
+    def pattern(self) -> re.Pattern[str]:
+        """Return what finds the key in whatever form a server may echo it: quoted, escaped, or in Base64."""
+        secret = "".join(map(_any_form, self._secret))
+        return re.compile(f"{secret}|{re.escape(self._basic().rstrip('='))}", re.IGNORECASE)
+
+
+def _any_form(char: str) -> str:
+    """Match a character as it is, and as URLs, JSON, HTML and Python may write it."""
+    code = ord(char)
+    forms = sorted({char, f"\\{char}", html.escape(char)}, key=len, reverse=True)
+    numbers = rf"%{code:02x}|\\u00{code:02x}|\\x{code:02x}|&#0*{code};|&#x0*{code:x};"
+    return f"(?:{numbers}|{'|'.join(map(re.escape, forms))})"
 
 
 class Mask:
     """Masks a key in text. As a logging filter it does so in records, before a handler sees them."""
 
     def __init__(self, key: ApiKey | None) -> None:
-        self._pattern = key and re.compile("|".join(map(re.escape, key.forms())), re.IGNORECASE)
+        self._pattern = key and key.pattern()
 
     def __call__(self, text: str) -> str:
         """Return `text` with the key, in whatever form, replaced by `***`."""

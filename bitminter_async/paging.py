@@ -8,7 +8,7 @@ is known, further up if all is new. Where a few more requests do not find it, Ga
 """
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 from itertools import pairwise
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
@@ -75,7 +75,7 @@ class Walk(Generic[R]):
         check_integer("offset", self.offset, 0)
         check_integer("max", self.max, 1, MAX_PAGE)
 
-    async def records(self) -> AsyncIterator[R]:
+    async def records(self) -> AsyncGenerator[R, None]:
         """Yield the records, newest first, each once. No page is fetched before it is needed.
 
         Raises:

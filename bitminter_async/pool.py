@@ -1,6 +1,6 @@
 """`client.pool`: the pool's public data."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -17,6 +17,7 @@ from .wire import Call
 
 __all__ = ["Pool"]
 
+_LONGEST_COMMODITY = 20
 _STATS = Call("pool/stats")
 _HASHRATE = Call("pool/hashrate")
 _WORKERS = Call("pool/workers")
@@ -92,7 +93,7 @@ class Pool:
         limit: int | None = None,
         offset: int = 0,
         max: int = MAX_PAGE,
-    ) -> AsyncIterator[Block]:
+    ) -> AsyncGenerator[Block, None]:
         """Walk over the blocks found, newest first, each once, although the list moves meanwhile: `/api/pool/blocks`.
 
         Pages are fetched when they are needed, each anew, and each takes its turn like any other request.
@@ -123,7 +124,7 @@ class Pool:
         limit: int | None = None,
         offset: int = 0,
         max: int = MAX_PAGE,
-    ) -> AsyncIterator[Shift]:
+    ) -> AsyncGenerator[Shift, None]:
         """Walk over the completed shifts, newest first, each once, as `iter_blocks` does: `/api/pool/shifts`.
 
         Args:
@@ -160,5 +161,5 @@ def _page(path: str, max: int, offset: int, commodity: str | None = None) -> Cal
 def _check_commodity(commodity: object) -> None:
     if not isinstance(commodity, str):
         raise TypeError(f"commodity is a string, not {type(commodity).__name__}")
-    if not commodity.isascii() or not commodity.isalnum():
+    if not commodity.isascii() or not commodity.isalnum() or len(commodity) > _LONGEST_COMMODITY:
         raise ValueError(f"commodity is a short name of letters and digits, for example 'BTC', not {commodity!r}")

@@ -19,7 +19,7 @@ from .pace import Pace, Resting
 from .receipt import Receipt, Tally
 from .wire import Call, Wire
 
-__all__ = ["Session"]
+__all__ = ["Session", "in_short"]
 
 T = TypeVar("T")
 
@@ -120,7 +120,9 @@ class Session:
         is_resting = isinstance(error, RateLimited) and error.retry_after
         longest = 0.0 if is_resting else min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** len(failures))
         delay = random.uniform(0.0, longest)  # noqa: S311  # no secret depends on it
-        _LOGGER.warning("attempt %d of %d failed, the next in %.1f s: %s", len(failures), self._attempts, delay, error)
+        _LOGGER.warning(
+            "attempt %d of %d failed, the next in %.1f s: %s", len(failures), self._attempts, delay, in_short(error)
+        )
         return delay
 
     async def _attempt(self, call: Call, kind: type[T]) -> T:
@@ -146,15 +148,20 @@ class Session:
             await self._pace.depart()
 
         self._tally.longest_wait = max(self._tally.longest_wait, waited)
+        outcome: object = "cancelled"
         try:
             answer = await self._wire.send(call, depart)
+            outcome = answer.status
+        except Exception as exc:
+            outcome = type(exc).__name__
+            raise
         finally:
             if len(departures) > 1:  # else no request left: there was no connection to send it over
                 self._tally.sent(departures[-1])
-        _LOGGER.debug(
-            "GET %s: %d in %.3f s after %.3f s of waiting for its turn",
-            answer.url, answer.status, self._now() - turn, waited,
-        )  # fmt: skip
+            spent = self._now() - turn
+            _LOGGER.debug(
+                "GET %s: %s in %.3f s, its turn came after %.3f s", self._wire.url(call), outcome, spent, waited
+            )
         error = answer.error
         await self._heed(answer, error)
         return answer, error, departures[-1]
@@ -167,10 +174,10 @@ class Session:
             self._rest_error = error
             self._pace.rest(seconds)
             level = logging.WARNING if isinstance(error, Blocked) else logging.INFO
-            _LOGGER.log(level, "resting for %.0f s: %s", seconds, self._rest_error)
+            _LOGGER.log(level, "resting for %.0f s: %s", seconds, in_short(error))
         elif isinstance(error, RateLimited):
             await self._pace.strain()
-            _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, error)
+            _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, in_short(error))
 
     def _still_resting(self, seconds: float) -> BitminterError:
         error = copy.copy(cast("RateLimited | Blocked", self._rest_error))
@@ -189,8 +196,17 @@ class Session:
         """End what waits or is in the air with ClientClosed, and close the wire. Closing twice is fine."""
         self.bind()
         self._is_closed = True
-        await self._flights.ground(ClientClosed("this client was closed while the call waited"))
-        await self._wire.aclose()
+        try:
+            await self._flights.ground(ClientClosed("this client was closed while the call waited"))
+        finally:
+            await self._wire.aclose()
+
+
+def in_short(error: BitminterError) -> str:
+    """Return what a log may say of an error: what and where, but nothing of an answer's body."""
+    if isinstance(error, StatusError):
+        return f"{type(error).__name__}: GET {error.url}: {error.status}"
+    return f"{type(error).__name__}: {str(error).splitlines()[0]}"
 
 
 def _may_pass(error: BitminterError) -> bool:

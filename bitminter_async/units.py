@@ -90,10 +90,10 @@ class HashRate:
         """10¹⁵ hashes per second."""
         return self.hps / _PETA
 
-    def __add__(self, other: object) -> "HashRate":
-        return HashRate(self.hps + other.hps) if isinstance(other, HashRate) else NotImplemented
+    def __add__(self, other: "HashRate") -> "HashRate":
+        return HashRate(self.hps + other.hps) if type(other) is HashRate else NotImplemented
 
-    def __radd__(self, other: object) -> "HashRate":
+    def __radd__(self, other: int) -> "HashRate":
         return self if other == 0 else NotImplemented  # sum() starts from 0
 
     def __str__(self) -> str:

@@ -8,6 +8,8 @@ from .wire import Call
 
 __all__ = ["Users"]
 
+_LONGEST = 1000
+
 
 class Users:
     """User data; needs an API key with access to "Balance and worker summary"."""
@@ -42,4 +44,6 @@ def _quote(name: object) -> str:
         raise TypeError(f"a user's name is a string, not {type(name).__name__}")
     if name in {"", ".", ".."}:
         raise ValueError(f"{name!r} cannot be asked for: no URL can carry it as a user's name")
+    if len(name) > _LONGEST:
+        raise ValueError(f"a user's name has at most {_LONGEST} characters, not {len(name)}")
     return quote(name, safe="")

@@ -4,17 +4,17 @@ import asyncio
 import logging
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
-from ipaddress import ip_address
 from typing import NamedTuple, cast
 from urllib.parse import quote
 from weakref import finalize
 
 import httpx
 
-from .answer import Answer
+from .address import as_proxy, check_base_url, environment_proxy, is_loopback
+from .answer import Answer, printable
 from .errors import DecodeError, Fault, KeyRefused, RequestTimeout, TransportError
 from .key import ApiKey, KeyPlace, Mask
 
@@ -23,12 +23,24 @@ __all__ = ["DEFAULT_URL", "Call", "Wire"]
 DEFAULT_URL = "https://bitminter.com"
 
 _API = "/api/"
+_SHOWN = 40
 _MAX_BODY = 8 * 2**20
 _TOO_LARGE = Fault("$", "at most 8 MiB", "more")
 _GZIP = 31  # zlib's window bits for a gzip header and nothing else
 _NO_BODY = httpx.ByteStream(b"")
 # These print response headers at DEBUG, in which a server may echo a key.
-_CHATTY = [logging.getLogger(f"httpcore.{part}") for part in ("connection", "http11", "proxy", "socks")]
+_CHATTY = [
+    logging.getLogger(name)
+    for name in (
+        "httpcore.connection",
+        "httpcore.http11",
+        "httpcore.http2",
+        "httpcore.proxy",
+        "httpcore.socks",
+        "hpack.hpack",
+        "hpack.table",
+    )
+]
 
 
 class Call(NamedTuple):
@@ -61,17 +73,18 @@ class Wire:
         proxy: str | None,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        url = _check_base_url(DEFAULT_URL if base_url is None else base_url)
+        check_base_url(DEFAULT_URL if base_url is None else base_url)
         _check_transport(transport)
+        self._url = url = _parse(DEFAULT_URL if base_url is None else base_url)
         self.bytes_received = 0
         self.mask = Mask(api_key)
         self._base = str(url).rstrip("/") + _API
-        self._is_loopback = _is_loopback(url.host)
+        self._is_loopback = is_loopback(url.host)
         self._is_plain = url.scheme == "http"
         self._key = api_key
         self._key_in: KeyPlace = key_in
         self._timeout = timeout
-        self._proxy = None if proxy is None else _check_proxy(proxy)
+        self._proxy = None if proxy is None else as_proxy("proxy", proxy)
         self._transport = transport
         self._owns_transport = transport is None
         self._is_spoiled = False
@@ -112,18 +125,23 @@ class Wire:
     def open(self) -> httpx.AsyncBaseTransport:
         """Make the transport, if there is none. The first for https takes some 40 ms, so call this before the turn."""
         if self._transport is None:
-            # Below https nothing is verified, so nothing has to be loaded, and no TLS could come about unverified.
-            verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._is_plain else _tls()
-            self._transport = httpx.AsyncHTTPTransport(verify=verify, proxy=self._find_proxy(), trust_env=False)
+            try:
+                # Below https nothing is verified, so nothing has to be loaded, and no TLS could come about unverified.
+                verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._is_plain else _tls()
+                self._transport = httpx.AsyncHTTPTransport(verify=verify, proxy=self._find_proxy(), trust_env=False)
+            except (OSError, ValueError) as exc:  # a file of certificates or a proxy that the environment names
+                raise TransportError(f"there is no way to {self._base}: {exc}") from None
         return self._transport
 
-    def _find_proxy(self) -> httpx.Proxy | None:
+    def _find_proxy(self) -> str | None:
         if self._is_loopback:
             return None
-        return self._proxy or _proxy_of_environment(httpx.URL(self._base))
+        return self._proxy or environment_proxy(self._url.scheme, self._url.host, self._url.port)
 
     async def send(self, call: Call, on_departure: Callable[[], Awaitable[None]]) -> Answer:
-        """Send the call and return its complete answer, whatever its status.
+        """Send the call and return its answer, whatever its status.
+
+        Of an answer that is not a success the status counts: should its body not come whole, what came of it will do.
 
         Args:
             call: What to ask.
@@ -137,23 +155,38 @@ class Wire:
         """
         if self._is_spoiled:
             await self._replace()
-        url, shown = self._urls(call)
-        failure: Exception
+        received = _Received()
+        failure: Exception | None = None
         deadline = asyncio.timeout(self._timeout)
         try:
             async with deadline:
-                answer, fault = await self._exchange(call, url, shown, on_departure)
+                await self._exchange(call, received, on_departure)
         except Exception as exc:  # noqa: BLE001  # raised below, where no frame and no context holds the key
             self._is_spoiled = True
-            failure = self._translate(exc, shown, is_late=deadline.expired())
-        except BaseException:
+            failure = self._translate(exc, self.url(call), is_late=deadline.expired())
+        except asyncio.CancelledError:
             self._is_spoiled = True
-            raise
-        else:
-            if not fault:
-                return answer
-            failure = DecodeError(shown, [fault], body=answer.text)
-        raise failure
+            if _is_cancelled():
+                raise
+            failure = TransportError(f"GET {self.url(call)}: the transport gave up (CancelledError)")
+        except BaseException as exc:  # noqa: BLE001  # it goes on, without the frames that hold the key
+            self._is_spoiled = True
+            raise exc.with_traceback(None) from None
+        answer = Answer(
+            received.status,
+            self.url(call),
+            call.keyed and self._key is not None,
+            call.keyed,
+            received.headers,
+            bytes(received.body),
+            self.mask,
+        )
+        if not received.status or answer.is_success or not isinstance(failure, TransportError | None):
+            if failure:
+                raise failure
+            if received.fault:
+                raise DecodeError(answer.url, [received.fault], body=answer.text)
+        return answer
 
     def _translate(self, exc: Exception, url: str, *, is_late: bool) -> Exception:
         if is_late:
@@ -163,17 +196,17 @@ class Wire:
             return RequestTimeout(f"GET {url}: {said}")
         if isinstance(exc, httpx.HTTPError | httpx.StreamError | OSError):
             return TransportError(f"GET {url}: {said}")
+        if self.mask(str(exc)) != str(exc):
+            return TransportError(f"GET {url}: {said}")
         return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
 
-    async def _exchange(
-        self, call: Call, url: httpx.URL, shown: str, on_departure: Callable[[], Awaitable[None]]
-    ) -> tuple[Answer, Fault | None]:
+    async def _exchange(self, call: Call, received: "_Received", on_departure: Callable[[], Awaitable[None]]) -> None:
         async def trace(event: str, _: object) -> None:
-            if event == "http11.send_request_headers.started":
+            if event.endswith(".send_request_headers.started"):  # of HTTP/1.1, or HTTP/2 in a given transport
                 await on_departure()
 
+        url = self._urls(call)[0]
         request = httpx.Request("GET", url, headers=self._headers, stream=_NO_BODY, extensions={"trace": trace})
-        is_keyed = call.keyed and self._key is not None
         if call.keyed and self._key:
             headers, query = self._key.placed(self._key_in)
             request.headers.update(headers)
@@ -182,30 +215,37 @@ class Wire:
         if not self._owns_transport:
             await on_departure()  # a given transport may not tell
         response = await transport.handle_async_request(request)
+        received.status, received.headers = response.status_code, response.headers
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
-            body, fault = await self._read(stream, response.headers.get("content-encoding", "identity").strip().lower())
+            await self._read(stream, response.headers.get("content-encoding", "identity").strip().lower(), received)
         finally:
             await stream.aclose()
-        return Answer(response.status_code, shown, is_keyed, call.keyed, response.headers, body, self.mask), fault
 
-    async def _read(self, stream: httpx.AsyncByteStream, encoding: str) -> tuple[bytes, Fault | None]:
+    async def _read(self, stream: httpx.AsyncByteStream, encoding: str, received: "_Received") -> None:
         if encoding not in {"identity", "gzip", "x-gzip", ""}:
-            return b"", Fault("$", "gzip or no encoding", self.mask(encoding[:40]))
+            received.fault = Fault("$", "gzip or no encoding", printable(self.mask(encoding)[:_SHOWN]))
+            return
         inflater = zlib.decompressobj(_GZIP) if encoding.endswith("gzip") else None
-        body = bytearray()
+        begun = self.bytes_received
         async for chunk in stream:
             self.bytes_received += len(chunk)
             try:
                 # Inflating no further than the limit: reading a bomb whole would take what it likes.
-                body += inflater.decompress(chunk, _MAX_BODY + 1 - len(body)) if inflater else chunk
+                room = _MAX_BODY + 1 - len(received.body)
+                received.body += inflater.decompress(chunk, room) if inflater else chunk
             except zlib.error as exc:
-                return bytes(body), Fault("$", "gzip", f"broken gzip ({exc})")
-            if len(body) > _MAX_BODY:
-                return bytes(body), _TOO_LARGE
-        if inflater and (not inflater.eof or inflater.unused_data):
-            return bytes(body), Fault("$", "gzip", "gzip that is cut short or followed by something else")
-        return bytes(body), None
+                received.fault = Fault("$", "gzip", f"broken gzip ({exc})")
+                return
+            if len(received.body) > _MAX_BODY:
+                received.fault = _TOO_LARGE
+                return
+        if inflater and self.bytes_received > begun and (not inflater.eof or inflater.unused_data):
+            received.fault = Fault("$", "gzip", "gzip that is cut short or followed by something else")
+
+    def url(self, call: Call) -> str:
+        """Return the URL that the call asks, without any key."""
+        return self.mask(self._urls(call)[1])  # who passes the key as a user's name shall not read it in a log
 
     def _make_url(self, call: Call) -> tuple[httpx.URL, str]:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in call.params)
@@ -221,8 +261,9 @@ class Wire:
     async def _close_transport(self) -> None:
         transport, self._transport = self._transport, None
         if transport:
-            with suppress(httpx.HTTPError, OSError):  # it is gone, which is what was asked
-                await transport.aclose()
+            with suppress(Exception):  # it is gone, which is what was asked
+                async with asyncio.timeout(self._timeout):
+                    await transport.aclose()
 
     async def aclose(self) -> None:
         """Close the transport, the one that was passed in as well, and leave the logs as they were."""
@@ -235,49 +276,34 @@ def _unmask_logs(mask: Mask) -> None:
         logger.removeFilter(mask)
 
 
+class _Received:
+    """What has come of an answer so far: it is filled as the answer comes."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.body = bytearray()
+        self.fault: Fault | None = None
+
+
 @cache
 def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _parse(base_url: str) -> httpx.URL:
+    with suppress(ValueError, httpx.InvalidURL):
+        url = httpx.URL(base_url)
+        if url.host:  # reading it decodes what a foreign alphabet was written as, which may fail as well
+            return url
+    raise ValueError("base_url has a host that no name server could know")
 
 
-def _check_base_url(text: str) -> httpx.URL:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as exc:
-        raise ValueError(f"base_url is not a URL: {exc}") from None
-    if url.userinfo:
-        raise ValueError("base_url carries user info; the key goes into api_key")
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError(f"base_url is an http or https URL with a host, not {text!r}")
-    if "?" in text or "#" in text:
-        raise ValueError("base_url carries a query or a fragment; a path prefix is all that it may have")
-    return url
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _check_transport(transport: object) -> None:
     if transport is not None and not isinstance(transport, httpx.AsyncBaseTransport):
         raise TypeError(f"transport is an httpx.AsyncBaseTransport, not {type(transport).__name__}")
-
-
-def _check_proxy(text: str) -> httpx.Proxy:
-    try:
-        proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
-    except (httpx.InvalidURL, ValueError):
-        raise ValueError("the proxy is not an http, https or socks5 URL with a host") from None
-    return proxy
-
-
-def _proxy_of_environment(url: httpx.URL) -> httpx.Proxy | None:
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  # a third of what importing httpx takes
-
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    host = url.host if url.port is None else f"{url.host}:{url.port}"
-    return _check_proxy(proxy) if proxy and not proxy_bypass(host) else None

@@ -41,11 +41,12 @@ _SIGNATURES = {
     Pool.shifts: "(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]",
     Pool.iter_blocks: """
         (self, *, commodity: str | None = None, since: datetime | None = None, until: datetime | None = None,
-        after: int | None = None, limit: int | None = None, offset: int = 0, max: int = 50) -> AsyncIterator[Block]
+        after: int | None = None, limit: int | None = None, offset: int = 0, max: int = 50)
+        -> AsyncGenerator[Block, None]
     """,
     Pool.iter_shifts: """
         (self, *, since: datetime | None = None, until: datetime | None = None, after: int | None = None,
-        limit: int | None = None, offset: int = 0, max: int = 50) -> AsyncIterator[Shift]
+        limit: int | None = None, offset: int = 0, max: int = 50) -> AsyncGenerator[Shift, None]
     """,
     Users.get: "(self, name: str | None = None, *, max_age: float | None = None) -> User",
 }

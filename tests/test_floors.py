@@ -10,7 +10,7 @@ import bitminter_async
 
 _PACKAGE = Path(bitminter_async.__file__).parent
 _FLOORS = [
-    {"arguments", "cache", "errors", "flights", "key", "pace", "receipt", "units"},
+    {"address", "arguments", "cache", "errors", "flights", "key", "pace", "receipt", "units"},
     {"answer", "records", "scalars"},
     {"decode", "wire"},
     {"session"},

@@ -179,13 +179,17 @@ async def test_429_without_retry_after_doubles_the_spacing(spans: list[tuple[flo
 @pytest.mark.parametrize(
     ("first", "level", "message"),
     [
-        (rest(20), logging.INFO, "resting for 20 s: GET https://pool.example/api/pool/stats: 429, the pool asks"),
+        (rest(20), logging.INFO, "resting for 20 s: RateLimited: GET https://pool.example/api/pool/stats: 429"),
         (rest(90), logging.INFO, "resting for 90 s: "),
-        (answer(b"", 429), logging.INFO, "requests are now 2.0 s apart: GET https://pool.example/api/pool/stats: 429"),
+        (
+            answer(b"", 429),
+            logging.INFO,
+            "requests are now 2.0 s apart: RateLimited: GET https://pool.example/api/pool/stats: 429",
+        ),
         (
             answer(b"", 403),
             logging.WARNING,
-            "resting for 900 s: GET https://pool.example/api/pool/stats: 403, the pool",
+            "resting for 900 s: Blocked: GET https://pool.example/api/pool/stats: 403",
         ),
     ],
 )

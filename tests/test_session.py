@@ -238,15 +238,15 @@ async def test_the_log_tells_what_happens(caplog: pytest.LogCaptureFixture, span
     async with make(Fake(answer(b"", 500), answer(5), answer(), delay=0.25), interval=3) as client:
         await asyncio.gather(client.pool.stats(), client.pool.workers())
     assert [record[1:] for record in caplog.record_tuples if record[0] == "bitminter_async"] == [
-        (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 500 in 0.250 s after 0.000 s of waiting for its turn"),
+        (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 500 in 0.250 s, its turn came after 0.000 s"),
         (
             logging.WARNING,
-            f"attempt 1 of 3 failed, the next in 1.0 s: GET https://pool.example{STATS_PATH}: 500, the pool failed",
+            f"attempt 1 of 3 failed, the next in 1.0 s: ServerError: GET https://pool.example{STATS_PATH}: 500",
         ),
         (
             logging.DEBUG,
-            "GET https://pool.example/api/pool/workers: 200 in 0.250 s after 3.000 s of waiting for its turn",
+            "GET https://pool.example/api/pool/workers: 200 in 0.250 s, its turn came after 3.000 s",
         ),
-        (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 200 in 0.250 s after 4.750 s of waiting for its turn"),
+        (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 200 in 0.250 s, its turn came after 4.750 s"),
     ]
     assert len(spans) == 1

@@ -5,6 +5,7 @@ import math
 import operator
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
@@ -117,7 +118,7 @@ def test_the_builtin_sum_needs_no_start() -> None:
 
 
 @pytest.mark.parametrize("other", [1, 0, 1.5, "1", None, [1]])
-def test_only_rates_add(other: object) -> None:
+def test_only_rates_add(other: Any) -> None:
     """A rate plus anything else is a TypeError, whichever stands first; the 0 that sum() starts from apart."""
     with pytest.raises(TypeError, match="unsupported operand"):
         operator.add(HashRate(1), other)
