@@ -1,4 +1,4 @@
-"""The pytest plugin, as the author of a bot uses it, in pytest-asyncio's strict mode; the README's test is in auto mode."""
+"""The pytest plugin as the author of a bot uses it, in strict mode; the README has a test in auto mode."""
 
 import pytest
 
