@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import ssl
-import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import NamedTuple, cast
@@ -14,8 +13,9 @@ from weakref import finalize
 import httpx
 
 from .address import as_proxy, check_base_url, environment_proxy, is_loopback
-from .answer import Answer, printable
-from .errors import DecodeError, Fault, KeyRefused, RequestTimeout, TransportError
+from .answer import Answer
+from .body import Received
+from .errors import DecodeError, KeyRefused, RequestTimeout, TransportError
 from .key import ApiKey, KeyPlace, Mask
 
 __all__ = ["DEFAULT_URL", "Call", "Wire"]
@@ -23,10 +23,6 @@ __all__ = ["DEFAULT_URL", "Call", "Wire"]
 DEFAULT_URL = "https://bitminter.com"
 
 _API = "/api/"
-_SHOWN = 40
-_MAX_BODY = 8 * 2**20
-_TOO_LARGE = Fault("$", "at most 8 MiB", "more")
-_GZIP = 31  # zlib's window bits for a gzip header and nothing else
 _NO_BODY = httpx.ByteStream(b"")
 # These print response headers at DEBUG, in which a server may echo a key.
 _CHATTY = [
@@ -155,7 +151,7 @@ class Wire:
         """
         if self._is_spoiled:
             await self._replace()
-        received = _Received()
+        received = Received()
         failure: Exception | None = None
         deadline = asyncio.timeout(self._timeout)
         try:
@@ -200,7 +196,7 @@ class Wire:
             return TransportError(f"GET {url}: {said}")
         return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
 
-    async def _exchange(self, call: Call, received: "_Received", on_departure: Callable[[], Awaitable[None]]) -> None:
+    async def _exchange(self, call: Call, received: Received, on_departure: Callable[[], Awaitable[None]]) -> None:
         async def trace(event: str, _: object) -> None:
             if event.endswith(".send_request_headers.started"):  # of HTTP/1.1, or HTTP/2 in a given transport
                 await on_departure()
@@ -218,30 +214,10 @@ class Wire:
         received.status, received.headers = response.status_code, response.headers
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
-            await self._read(stream, response.headers.get("content-encoding", "identity").strip().lower(), received)
+            await received.read(stream, self.mask)
         finally:
+            self.bytes_received += received.size
             await stream.aclose()
-
-    async def _read(self, stream: httpx.AsyncByteStream, encoding: str, received: "_Received") -> None:
-        if encoding not in {"identity", "gzip", "x-gzip", ""}:
-            received.fault = Fault("$", "gzip or no encoding", printable(self.mask(encoding)[:_SHOWN]))
-            return
-        inflater = zlib.decompressobj(_GZIP) if encoding.endswith("gzip") else None
-        begun = self.bytes_received
-        async for chunk in stream:
-            self.bytes_received += len(chunk)
-            try:
-                # Inflating no further than the limit: reading a bomb whole would take what it likes.
-                room = _MAX_BODY + 1 - len(received.body)
-                received.body += inflater.decompress(chunk, room) if inflater else chunk
-            except zlib.error as exc:
-                received.fault = Fault("$", "gzip", f"broken gzip ({exc})")
-                return
-            if len(received.body) > _MAX_BODY:
-                received.fault = _TOO_LARGE
-                return
-        if inflater and self.bytes_received > begun and (not inflater.eof or inflater.unused_data):
-            received.fault = Fault("$", "gzip", "gzip that is cut short or followed by something else")
 
     def url(self, call: Call) -> str:
         """Return the URL that the call asks, without any key."""
@@ -274,16 +250,6 @@ class Wire:
 def _unmask_logs(mask: Mask) -> None:
     for logger in _CHATTY:
         logger.removeFilter(mask)
-
-
-class _Received:
-    """What has come of an answer so far: it is filled as the answer comes."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: Mapping[str, str] = {}
-        self.body = bytearray()
-        self.fault: Fault | None = None
 
 
 @cache

@@ -12,7 +12,8 @@ _PACKAGE = Path(bitminter_async.__file__).parent
 _FLOORS = [
     {"address", "arguments", "cache", "errors", "flights", "key", "pace", "receipt", "units"},
     {"answer", "records", "scalars"},
-    {"decode", "wire"},
+    {"body", "decode"},
+    {"wire"},
     {"session"},
     {"paging"},
     {"pool", "users"},
