@@ -29,6 +29,11 @@ class Client:
     All tasks of a bot share one client: its pace, its cache and its flights hold for all of them together. Use it as
     an async context manager, or call `aclose()` in the end. It belongs to the event loop that first uses it.
 
+    No call hangs: with at most `n` other requests waiting or in the air at once, it ends within
+    `attempts · (n + 1) · (patience + max(2 · interval, 60) + timeout) + 8 · (attempts - 1)` seconds. (60 s or twice the
+    interval is the most that requests are apart after a 429 without Retry-After, 8 s the longest pause before an
+    attempt; a pool that answers needs neither.)
+
     Args:
         api_key: The key for `/users`; else the environment's BITMINTER_KEY. It goes nowhere else, not over plain http,
             and not to the default host, which is closed.

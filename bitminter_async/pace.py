@@ -9,6 +9,7 @@ __all__ = ["Pace", "Resting"]
 
 _EASING = 60.0  # seconds without strain after which a strained spacing is halved
 _LEAST_STRAINED = 1.0
+_MOST_STRAINED = 60.0  # or twice the interval, where that is longer
 _NEGLIGIBLE = 0.01
 
 
@@ -77,7 +78,7 @@ class Pace:
 
     async def strain(self) -> None:
         """Double the spacing, because the pool said that it is too much; each quiet minute halves it again."""
-        self._strained_to = max(2 * self.spacing, _LEAST_STRAINED)
+        self._strained_to = min(max(2 * self.spacing, _LEAST_STRAINED), max(2 * self._interval, _MOST_STRAINED))
         self._strained_at = _now()
         await self.depart()
 

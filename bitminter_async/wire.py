@@ -149,13 +149,13 @@ class Wire:
             TransportError: No complete answer came.
             DecodeError: The body is too large, or not the gzip that it says it is.
         """
-        if self._is_spoiled:
-            await self._replace()
         received = Received()
         failure: Exception | None = None
         deadline = asyncio.timeout(self._timeout)
         try:
             async with deadline:
+                if self._is_spoiled:
+                    await self._replace()
                 await self._exchange(call, received, on_departure)
         except Exception as exc:  # noqa: BLE001  # raised below, where no frame and no context holds the key
             self._is_spoiled = True

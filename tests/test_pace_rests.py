@@ -217,8 +217,17 @@ async def test_steady_strain_settles_near_a_minute() -> None:
         async with pace:
             await pace.strain()
             spacings.append(pace.spacing)
-    assert spacings[:7] == [2, 4, 8, 16, 32, 64, 64]
-    assert set(spacings[6:]) == {64}
+    assert spacings[:7] == [2, 4, 8, 16, 32, 60, 60]
+    assert set(spacings[6:]) == {60}
+
+
+async def test_strain_never_more_than_doubles_a_long_interval() -> None:
+    """Where the interval is long by itself, strain doubles it and no more."""
+    pace = Pace(45.0, patience=60)
+    for _ in range(3):
+        async with pace:
+            await pace.strain()
+            assert pace.spacing == 90
 
 
 async def test_a_rest_that_begins_while_somebody_waits_for_the_interval_holds() -> None:

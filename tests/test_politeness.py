@@ -126,6 +126,39 @@ async def test_ten_thousand_waiters() -> None:
     assert loop.time() - begin == pytest.approx(9999.0, abs=1e-3)
 
 
+async def test_a_thousand_tasks_with_one_question_make_one_request() -> None:
+    """A crowd that asks the same at once is answered by one request, each with the same record."""
+    fake = Fake(answer(), delay=0.5)
+    async with Client(base_url="https://pool.example", transport=fake) as client:
+        answers = await asyncio.gather(*(client.pool.stats(max_age=0) for _ in range(1000)))
+        assert client.receipt.joined == 999
+    assert len(fake.sent) == 1
+    assert len({id(found) for found in answers}) == 1
+
+
+@pytest.mark.parametrize("script", ["silent", "resting", "strained"])
+async def test_no_call_takes_longer_than_its_options_say(script: str) -> None:
+    """However the pool fails, each of five calls ends within the bound that the client's docstring gives."""
+    attempts, patience, interval, timeout, others = 3, 7.0, 2.0, 5.0, 4
+    steps = {"silent": answer(), "resting": answer(b"", 429, {"Retry-After": "7"}), "strained": answer(b"", 429)}
+    fake = Fake(steps[script], delay=1000.0 if script == "silent" else 4.9, repeat=True)
+    options = {"attempts": attempts, "patience": patience, "interval": interval, "timeout": timeout}
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    ended: list[float] = []
+
+    async def ask(client: Client, offset: int) -> None:
+        with pytest.raises(BitminterError):
+            await client.pool.blocks(offset=offset)
+        ended.append(loop.time() - begun)
+
+    async with Client(base_url="https://pool.example", transport=fake, **options) as client:  # type: ignore[arg-type]  # attempts is an int
+        await asyncio.gather(*(ask(client, offset) for offset in range(others + 1)))
+    assert len(ended) == others + 1
+    assert max(ended) <= attempts * (others + 1) * (patience + max(2 * interval, 60) + timeout) + 8 * (attempts - 1)
+    assert len(fake.sent) == attempts * (others + 1)
+
+
 @pytest.mark.socket
 async def test_a_thousand_cancelled_requests_leave_the_connection_usable() -> None:
     """After 1,000 requests cancelled in the air, the next succeeds at once, over the one connection that is open."""
