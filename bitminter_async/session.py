@@ -158,10 +158,9 @@ class Session:
         finally:
             if len(departures) > 1:  # else no request left: there was no connection to send it over
                 self._tally.sent(departures[-1])
-            spent = self._now() - turn
-            _LOGGER.debug(
-                "GET %s: %s in %.3f s, its turn came after %.3f s", self._wire.url(call), outcome, spent, waited
-            )
+            if _LOGGER.isEnabledFor(logging.DEBUG):
+                url, spent = self._wire.url(call), self._now() - turn
+                _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
         error = answer.error
         await self._heed(answer, error)
         return answer, error, departures[-1]
