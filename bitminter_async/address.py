@@ -35,7 +35,7 @@ def _check_url(name: str, text: object, schemes: set[str]) -> str:
     shown = "" if set("@?#") & set(text) or len(text) > _LONGEST else f", not {text!r}"
     if _is_url(text, schemes):
         return text
-    raise ValueError(f"{name} is a URL of {' or '.join(sorted(schemes))} with a host and at most a port{shown}")
+    raise ValueError(f"{name} is a URL with a host, its scheme {' or '.join(sorted(schemes))}{shown}")
 
 
 def _is_url(text: str, schemes: set[str]) -> bool:
