@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TransportError,
         Unauthorized,
     )
+    from .events import BlockChanged, BlockFound, WorkerAdded, WorkerBack, WorkerGone, WorkerIdle, WorkReported
     from .key import ApiKey
     from .receipt import Receipt
     from .records import Block, BlockStatus, ChainRound, PoolStats, Round, Shift, User, UserShift, Work, Worker
@@ -36,6 +37,8 @@ __all__ = [
     "BadRequest",
     "BitminterError",
     "Block",
+    "BlockChanged",
+    "BlockFound",
     "BlockStatus",
     "Blocked",
     "ChainRound",
@@ -61,10 +64,15 @@ __all__ = [
     "User",
     "UserShift",
     "Work",
+    "WorkReported",
     "Worker",
+    "WorkerAdded",
+    "WorkerBack",
+    "WorkerGone",
+    "WorkerIdle",
 ]
 
-_ROOMS = ("errors", "units", "key", "receipt", "records", "client")
+_ROOMS = ("errors", "units", "key", "receipt", "records", "events", "client")
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,12 @@
 import math
 import sys
 
-__all__ = ["check_flag", "check_integer", "check_seconds"]
+__all__ = ["MAX_PAGE", "check_commodity", "check_flag", "check_integer", "check_seconds"]
+
+MAX_PAGE = 50
+"""The most records that the API gives in one page."""
+
+_LONGEST_COMMODITY = 20
 
 
 def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
@@ -26,3 +31,13 @@ def check_integer(name: str, value: object, least: int, most: float = math.inf) 
         raise TypeError(f"{name} is an int, not {type(value).__name__}")
     if not least <= value <= most:
         raise ValueError(f"{name} is {f'from {least} up' if most == math.inf else f'{least} to {most}'}, not {value}")
+
+
+def check_commodity(value: object) -> None:
+    """Raise TypeError unless `value` is a string or None, ValueError unless it is a name that a commodity may have."""
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"commodity is a string, not {type(value).__name__}")
+    if not value.isascii() or not value.isalnum() or len(value) > _LONGEST_COMMODITY:
+        raise ValueError(f"commodity is a short name of letters and digits, for example 'BTC', not {value!r}")

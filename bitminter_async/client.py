@@ -10,6 +10,7 @@ from .key import ApiKey, KeyPlace
 from .pool import Pool
 from .session import Session
 from .users import Users
+from .watch import Watch
 from .wire import Wire
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Client:
     """The pool's public data."""
     users: Users
     """User data."""
+    watch: Watch
+    """Streams of what changes."""
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class Client:
         self._session = Session(wire, interval=interval, max_age=max_age, attempts=attempts, patience=patience)
         self.pool = Pool(self._session)
         self.users = Users(self._session)
+        self.watch = Watch(self._session)
 
     @property
     def receipt(self) -> "Receipt":

@@ -5,6 +5,7 @@ already right costs no call. Only where that fails, a second pass over the same 
 """
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
@@ -30,7 +31,9 @@ Ranking = cast("type[immutabledict[str, HashRate]]", NewType("Ranking", immutabl
 """Hash rates by name, the fastest first, in whatever order they come."""
 
 _MAX_FAULTS = 1000
+_MAX_NOTES = 12
 _SHOWN = 60
+_PLACE = re.compile(r"\$\[[0-9]+]")
 _STATUSES = {status.value: status for status in BlockStatus}
 _SCALARS = {
     **SCALARS,
@@ -141,27 +144,31 @@ def decode(answer: Answer, kind: type[T], most: int | None = None) -> T:
     Raises:
         DecodeError: The body is not JSON, or not what `kind` documents.
     """
-    record, faults = _read(answer, kind, most)
+    record, faults, notes = _read(answer, kind, most)
     if not faults:
         return cast("T", record)
     del record  # else a traceback that shows locals would show what the server wrote
-    raise DecodeError(answer.url, faults, body=answer.text)
+    error = DecodeError(answer.url, faults, body=answer.text)
+    for note in notes:
+        error.add_note(note)
+    raise error
 
 
-def _read(answer: Answer, kind: Any, most: int | None) -> tuple[Any, Sequence[Fault]]:
+def _read(answer: Answer, kind: Any, most: int | None) -> tuple[Any, Sequence[Fault], Sequence[str]]:
     try:
         value = orjson.loads(answer.body)
     except orjson.JSONDecodeError as exc:
         start = answer.body.lstrip()[:1]
         got = "nothing" if not start else "HTML" if start == b"<" else f"something else ({exc.msg})"
-        return None, [Fault("$", "JSON", got)]
+        return None, [Fault("$", "JSON", got)], ()
     faults: list[Fault] = []
     if most is not None and _is_array(value) and len(value) > most:
         faults.append(Fault("$", f"at most {most} elements, as asked", _show(value, answer.mask)))
     try:
-        return _converter().get_structure_hook(kind)(value, None), faults
+        return _converter().get_structure_hook(kind)(value, None), faults, ()
     except Exception:  # noqa: BLE001  # whatever it is, the second pass names it in the API's own words
-        return None, [*faults, *islice(_faults(value, kind, "$", answer.mask), _MAX_FAULTS)]
+        faults += islice(_faults(value, kind, "$", answer.mask), _MAX_FAULTS)
+        return None, faults, list(islice(_ids(value, faults, answer.mask), _MAX_NOTES))
 
 
 def _faults(value: Any, kind: Any, path: str, mask: Callable[[str], str]) -> Iterator[Fault]:
@@ -185,6 +192,14 @@ def _faults(value: Any, kind: Any, path: str, mask: Callable[[str], str]) -> Ite
         for key, element in value.items():
             step = f".{key}" if key.isidentifier() and len(key) < _SHOWN else f"[{_show(key, mask)}]"
             yield from _faults(element, wanted, path + mask(step), mask)
+
+
+def _ids(value: Any, faults: Sequence[Fault], mask: Callable[[str], str]) -> Iterator[str]:
+    """Say which records the faults are in: who walks over a list knows ids, not a page's indices."""
+    for place in dict.fromkeys(match[0] for fault in faults if (match := _PLACE.match(fault.path))):
+        element = value[int(place[2:-1])]
+        if _is_object(element) and type(number := element.get("id")) is int:
+            yield f"{place} is the record with id {mask(str(number))}"
 
 
 def _record_faults(value: dict[str, Any], kind: Any, path: str, mask: Callable[[str], str]) -> Iterator[Fault]:

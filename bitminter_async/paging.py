@@ -8,33 +8,35 @@ is known, further up if all is new. Where a few more requests do not find it, Ga
 """
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 from attrs import frozen
 
-from .arguments import check_integer
+from .arguments import MAX_PAGE, check_integer
 from .errors import GapError
 
-__all__ = ["MAX_PAGE", "Walk"]
-
-MAX_PAGE = 50
-"""The most records that the API gives in one page."""
+__all__ = ["Listed", "Walk", "check_order"]
 
 _OVERLAP = 2
 _STEP_BACK = 40
 _MAX_MISSES = 8
-_MAX_PROBES = 40
+_LONGEST_LIST = 10**8  # what seems longer does not heed `offset`
+_LONGEST_LEAP = 64  # times what is known, in case the list ends sooner
 
 
-class _Listed(Protocol):
+class Listed(Protocol):
+    """What stands in a list: it has an id, and ids fall along the list."""
+
     @property
-    def id(self) -> int: ...
+    def id(self) -> int:
+        """Unique in the list."""
+        ...
 
 
-R = TypeVar("R", bound=_Listed)
+R = TypeVar("R", bound=Listed)
 
 
 @frozen(eq=False, repr=False)
@@ -83,7 +85,7 @@ class Walk(Generic[R]):
             BitminterError: What fetching a page raised.
         """
         left = self._wanted()
-        last: int | None = None  # the id of the record given last
+        last: int | None = None  # the id of the record met last, since `until` was reached
         start = top = self.offset
         unproven: int | None = None  # the id of the first record found that is not known to follow it
         misses = 0
@@ -91,8 +93,8 @@ class Walk(Generic[R]):
             overlap = 0 if last is None else _OVERLAP
             asked = MAX_PAGE if misses else int(min(self.max, left, MAX_PAGE - overlap)) + overlap
             page = await self.fetch(asked, start)
-            self._check_order(page, last)
-            fresh = [record for record in page if self._is_wanted(record, last)]
+            check_order(page, last)
+            fresh = [record for record in page if self._is_fresh(record, last)]
             is_end = len(page) < asked
             if start > top and len(fresh) == len(page):  # no seam: the list shrank
                 unproven = fresh[0].id if fresh else None
@@ -101,18 +103,18 @@ class Walk(Generic[R]):
                 if last is None and self.until is not None:
                     if self._is_past(page[-1]):
                         return
-                    start = await self._seek(page, start, self.until)
+                    start, top = await self._seek(page, start, self.until), 0
                 else:
                     start += len(page) - _OVERLAP
                 misses += 1
             else:
                 for record in fresh:
-                    if self._is_past(record):
+                    if not left or self._is_past(record):
                         return
-                    yield record
-                    last, left = record.id, left - 1
-                    if not left:
-                        return
+                    last = record.id
+                    if not self._is_too_new(record):
+                        yield record
+                        left -= 1
                 if is_end:
                     return
                 start, top, misses = max(0, start + len(page) - _OVERLAP), 0, 0
@@ -124,31 +126,31 @@ class Walk(Generic[R]):
             return 0
         return math.inf if self.limit is None else self.limit
 
-    def _is_wanted(self, record: R, last: int | None) -> bool:
-        if last is None:
-            return self.until is None or self.moment(record) <= self.until
-        return record.id < last
+    def _is_fresh(self, record: R, last: int | None) -> bool:
+        return not self._is_too_new(record) if last is None else record.id < last
+
+    def _is_too_new(self, record: R) -> bool:
+        return self.until is not None and self.moment(record) > self.until
 
     def _is_past(self, record: R) -> bool:
         return (self.after is not None and record.id <= self.after) or (
             self.since is not None and self.moment(record) < self.since
         )
 
-    def _check_order(self, page: tuple[R, ...], last: int | None) -> None:
-        if any(below.id >= above.id for above, below in pairwise(page)):
-            raise _gap("the ids do not fall along the list, so no page can prove that it is whole", last, page[0].id)
-
     async def _seek(self, page: tuple[R, ...], start: int, until: datetime) -> int:
         """Return an offset a little above the first record that is not newer than `until`, all of `page` being newer.
 
-        By interpolation on time, with every fifth step a bisection in case time runs unevenly along the list.
+        By interpolation on time, and by bisection after each step that did not halve what is left, in case time runs
+        unevenly along the list: in O(log n) requests.
         """
         top, above = _Mark(start, self.moment(page[0])), _Mark(start + len(page) - 1, self.moment(page[-1]))
         if _expect(top, above, until) <= MAX_PAGE - _OVERLAP:
             return above.offset
         below: _Mark | None = None
-        for probe in range(1, _MAX_PROBES):
-            offset = _guess(top, above, below, until, bisect=probe % 5 == 0)
+        bisect = False
+        while above.offset < _LONGEST_LIST:
+            width = below.offset - above.offset if below else math.inf
+            offset = _guess(top, above, below, until, bisect=bisect)
             found = await self.fetch(1, offset)
             mark = _Mark(offset, self.moment(found[0]) if found else None)
             if mark.moment and mark.moment > until:
@@ -157,7 +159,14 @@ class Walk(Generic[R]):
                 below = mark
             if below and below.offset - above.offset <= MAX_PAGE - _OVERLAP:
                 return above.offset
+            bisect = not bisect and below is not None and below.offset - above.offset > width / 2
         raise _gap("`until` is not found: the list does not heed `offset`", None, None)
+
+
+def check_order(page: Sequence[Listed], last: int | None = None) -> None:
+    """Raise GapError unless the ids fall along the page; `last` is the id met before it, for the error."""
+    if any(below.id >= above.id for above, below in pairwise(page)):
+        raise _gap("the ids do not fall along the list, so no page can prove that it is whole", last, page[0].id)
 
 
 class _Mark(NamedTuple):
@@ -178,7 +187,9 @@ def _guess(top: _Mark, above: _Mark, below: _Mark | None, until: datetime, *, bi
         expected = _expect(top, above, until)
         guess = above.offset + expected
         if below is None:
-            return int(max(guess + 2 * math.sqrt(expected), 2 * above.offset - top.offset))
+            known = above.offset - top.offset
+            leap = guess + 2 * math.sqrt(expected) - above.offset
+            return above.offset + int(min(max(leap, known), _LONGEST_LEAP * known))
     if bisect or not above.offset < guess < below.offset:
         guess = (above.offset + below.offset) / 2
     return min(max(int(guess), above.offset + 1), below.offset - 1)

@@ -7,17 +7,16 @@ from operator import attrgetter
 
 from immutabledict import immutabledict
 
-from .arguments import check_integer
+from .arguments import MAX_PAGE, check_commodity, check_integer
 from .decode import Ghps, Ranking
-from .paging import MAX_PAGE, Walk
+from .paging import Walk
 from .records import Block, PoolStats, Round, Shift
-from .session import Session
+from .session import Asks
 from .units import HashRate
 from .wire import Call
 
 __all__ = ["Pool"]
 
-_LONGEST_COMMODITY = 20
 _STATS = Call("pool/stats")
 _HASHRATE = Call("pool/hashrate")
 _WORKERS = Call("pool/workers")
@@ -33,7 +32,7 @@ class Pool:
     client's own. Each raises `BitminterError`, and `ValueError` or `TypeError` for a wrong argument.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Asks) -> None:
         self._session = session
 
     async def stats(self, *, max_age: float | None = None) -> PoolStats:
@@ -152,14 +151,7 @@ def _page(path: str, max: int, offset: int, commodity: str | None = None) -> Cal
     check_integer("max", max, 1, MAX_PAGE)
     check_integer("offset", offset, 0)
     params = [("max", str(max)), ("offset", str(offset))]
+    check_commodity(commodity)
     if commodity is not None:
-        _check_commodity(commodity)
         params.append(("commodity", commodity))
     return Call(path, tuple(params), most=max)
-
-
-def _check_commodity(commodity: object) -> None:
-    if not isinstance(commodity, str):
-        raise TypeError(f"commodity is a string, not {type(commodity).__name__}")
-    if not commodity.isascii() or not commodity.isalnum() or len(commodity) > _LONGEST_COMMODITY:
-        raise ValueError(f"commodity is a short name of letters and digits, for example 'BTC', not {commodity!r}")

@@ -3,9 +3,9 @@
 import copy
 import logging
 import random
-from asyncio import AbstractEventLoop, get_running_loop
+from asyncio import AbstractEventLoop, get_running_loop, sleep
 from functools import partial
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import stamina
 
@@ -19,7 +19,7 @@ from .pace import Pace, Resting
 from .receipt import Receipt, Tally
 from .wire import Call, Wire
 
-__all__ = ["Session", "in_short"]
+__all__ = ["Asks", "Session", "in_short"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,14 @@ _LOGGER = logging.getLogger("bitminter_async")
 _RETRIED_STATUSES = {429, 500, 502, 503, 504}
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 8.0
+
+
+class Asks(Protocol):
+    """What the endpoint modules need of a session."""
+
+    async def get(self, call: Call, kind: type[T], max_age: float | None = None) -> T:
+        """Return the answer to `call` as a `kind`, at most `max_age` seconds old."""
+        ...
 
 
 class Session:
@@ -61,8 +69,10 @@ class Session:
         elif loop is not self._loop:
             raise RuntimeError("this client was first used on another event loop: make one client for each loop")
 
-    async def get(self, call: Call, kind: type[T], max_age: float | None = None) -> T:
+    async def get(self, call: Call, kind: type[T], max_age: float | None = None, attempts: int | None = None) -> T:
         """Return the answer to `call` as a `kind`, at most `max_age` seconds old.
+
+        A call is tried `attempts` times, or as often as the session does; one that joins another, as often as that.
 
         Raises:
             BitminterError: See `errors`.
@@ -85,16 +95,22 @@ class Session:
         self._wire.admit(call)
         if call in self._flights:
             self._tally.joined += 1
-        return await self._flights.join(call, partial(self._ask, call, kind))
+        return await self._flights.join(call, partial(self._ask, call, kind, attempts or self._attempts))
 
-    async def _ask(self, call: Call, kind: type[T]) -> T:
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long, or until the session is closed, which ends the wait with ClientClosed."""
+        if self._is_closed:
+            raise ClientClosed("this client is closed")
+        await self._flights.join(object(), partial(sleep, seconds))
+
+    async def _ask(self, call: Call, kind: type[T], attempts: int) -> T:
         try:
             return await self._attempt(call, kind)
         except BitminterError as error:
             first = [error]
         # The first attempt goes without stamina, whose set-up costs a quarter of a call; here it hears how that ended.
         failures: list[BitminterError] = []
-        retry = stamina.AsyncRetryingCaller(attempts=self._attempts, timeout=None)
+        retry = stamina.AsyncRetryingCaller(attempts=attempts, timeout=None)
 
         async def attempt() -> T:
             if first:
@@ -102,18 +118,18 @@ class Session:
             return await self._attempt(call, kind)
 
         try:
-            return await retry(partial(self._backoff, failures), attempt)
+            return await retry(partial(self._backoff, failures, attempts), attempt)
         except BitminterError as error:
             for number, earlier in enumerate(failures[:-1], 1):
                 error.add_note(f"attempt {number}: {earlier}")
             raise
 
-    def _backoff(self, failures: list[BitminterError], error: Exception) -> bool | float:
+    def _backoff(self, failures: list[BitminterError], attempts: int, error: Exception) -> bool | float:
         """Return the seconds until the next attempt, or False if there is none."""
         if not isinstance(error, BitminterError):
             return False
         failures.append(error)
-        if len(failures) >= self._attempts or not _may_pass(error) or self._pace.refused_for:
+        if len(failures) >= attempts or not _may_pass(error) or self._pace.refused_for:
             return False
         self._tally.retried += 1
         # Full jitter, so that clients which failed together do not come back together. A rest holds the turn anyway.
@@ -121,7 +137,7 @@ class Session:
         longest = 0.0 if is_resting else min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** len(failures))
         delay = random.uniform(0.0, longest)  # noqa: S311  # no secret depends on it
         _LOGGER.warning(
-            "attempt %d of %d failed, the next in %.1f s: %s", len(failures), self._attempts, delay, in_short(error)
+            "attempt %d of %d failed, the next in %.1f s: %s", len(failures), attempts, delay, in_short(error)
         )
         return delay
 

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from .records import User
-from .session import Session
+from .session import Asks
 from .wire import Call
 
 __all__ = ["Users"]
@@ -14,7 +14,7 @@ _LONGEST = 1000
 class Users:
     """User data; needs an API key with access to "Balance and worker summary"."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Asks) -> None:
         self._session = session
 
     async def get(self, name: str | None = None, *, max_age: float | None = None) -> User:

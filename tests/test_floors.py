@@ -10,13 +10,14 @@ import bitminter_async
 
 _PACKAGE = Path(bitminter_async.__file__).parent
 _FLOORS = [
-    {"address", "arguments", "cache", "errors", "flights", "key", "pace", "receipt", "units"},
+    {"address", "arguments", "cache", "errors", "flights", "key", "merging", "pace", "receipt", "units"},
     {"answer", "records", "scalars"},
-    {"body", "decode"},
-    {"wire"},
+    {"body", "decode", "events"},
+    {"changes", "wire"},
     {"session"},
-    {"paging"},
+    {"looks", "paging"},
     {"pool", "users"},
+    {"watch"},
     {"client"},
     {"__init__"},
 ]

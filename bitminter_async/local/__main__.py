@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pool = LocalPool(options.seed, options.speed, now=datetime.now(UTC) - _HEAD_START, limit=options.limit or None)
         pool.latency = options.latency
         users = dict(_name_and_key(user) for user in options.user or ["demo"])
-        keys = {name: pool.add_user(name, key) for name, key in users.items()}
+        keys = {name: pool.add_user(name, key, steady=False) for name, key in users.items()}
         pool.advance(_HEAD_START)
     except ValueError as error:
         parser.error(str(error))

@@ -141,14 +141,18 @@ class LocalPool:
 
     # Users
 
-    def add_user(self, name: str, key: str | None = None, *, permission: bool = True, workers: int = 2) -> str:
+    def add_user(
+        self, name: str, key: str | None = None, *, permission: bool = True, workers: int = 2, steady: bool = True
+    ) -> str:
         """Bring in a user, or give one that the world has already a key.
 
         Args:
             name: The user's name.
             key: The API key; by default one that follows from seed and name.
             permission: Whether the key may read "Balance and worker summary".
-            workers: How many workers a new user has: `rig1`, `rig2`, …, which work until they are told otherwise.
+            workers: How many workers a new user has: `rig1`, `rig2`, …, which work.
+            steady: Whether they do so until they are told otherwise; else they come and go by chance, as other users'
+                do: they work for 3 days and rest for 5 hours on average.
 
         Returns:
             The key: 32 characters A-Z and 0-9, if none was given.
@@ -163,7 +167,7 @@ class LocalPool:
             raise ValueError(f"workers must not be negative, not {workers}")
         key = self._keys.give(name, key, permission=permission)
         if name not in self._look().users:
-            self._world.add_user(name, workers)
+            self._world.add_user(name, workers, steady=steady)
         return key
 
     def key_of(self, user: str) -> str:

@@ -7,7 +7,7 @@ thousand steps leads to the same world. Time is in whole seconds since the epoch
 
 import math
 from bisect import bisect, bisect_left
-from heapq import heapify, heapreplace
+from heapq import heapify, heappush, heapreplace
 from itertools import accumulate
 
 from .chain import COIN, COMMODITIES, Block, Chain
@@ -194,13 +194,16 @@ class World:
                 return block
         raise LookupError(f"this pool has found no block {block_id!r}; find_block() finds one and returns its id")
 
-    def add_user(self, name: str, workers: int) -> None:
-        """Bring in a user with workers `rig1`, `rig2`, … that work until they are told otherwise."""
+    def add_user(self, name: str, workers: int, *, steady: bool) -> None:
+        """Bring in a user with workers `rig1`, `rig2`, … that work, unless steady until chance has them rest."""
         user = self._join(name, workers * _FAST / _MEAN_RATE)
         for number in range(1, workers + 1):
             worker = self._hire(user, f"rig{number}", self._chance.randrange(_SLOW, _FAST))
             worker.remember(self._chance)
             self._set_working(worker, working=True)
+            if not steady:
+                worker.steady = False
+                heappush(self._changes, (self._next_change(worker), len(self._changes), worker))
 
     def add_worker(self, user: str, name: str, *, alive: bool) -> None:
         """Give a user one more worker, that works from now on or never has."""
