@@ -82,7 +82,9 @@ class Looks:
         self._is_down = True
         if self._failing_since is None:
             self._failing_since = began
-            _LOGGER.warning("watching %s: an outage begins, looking again every %g s: %s", self._what, self._every, in_short(error))
+            _LOGGER.warning(
+                "watching %s: an outage begins, looking again every %g s: %s", self._what, self._every, in_short(error)
+            )
 
     def _recover(self) -> None:
         if self._failing_since is not None:

@@ -150,15 +150,16 @@ async def _stats(looks: Looks) -> AsyncGenerator[PoolStats, None]:
 async def _newest(
     fetch: Callable[..., Awaitable[tuple[R, ...]]], moment: Callable[[R], datetime], floor: int | None
 ) -> tuple[R, ...]:
-    """Return the newest page and, where that does not reach down to the id `floor`, all that is newer than it."""
+    """Return the newest page and, where it does not hold all that is above the id `floor`, the rest of that as well."""
     page = await fetch(max=MAX_PAGE)
     check_order(page)
-    if floor is None or len(page) < MAX_PAGE or page[-1].id <= floor:
+    if floor is None or len(page) < MAX_PAGE or page[-1].id <= floor + 1:
         return page
     in_hand = [page]
 
     async def fetch_page(most: int, offset: int) -> tuple[R, ...]:
         return in_hand.pop() if in_hand else await fetch(max=most, offset=offset, max_age=0.0)
 
-    walk = Walk(fetch_page, moment, since=None, until=None, after=floor, limit=None, offset=0, max=MAX_PAGE)
+    after = floor if floor >= 0 else None
+    walk = Walk(fetch_page, moment, since=None, until=None, after=after, limit=None, offset=0, max=MAX_PAGE)
     return tuple([record async for record in walk.records()])
