@@ -88,9 +88,8 @@ class Walk(Generic[R]):
         last: int | None = None  # the id of the record met last, since `until` was reached
         start = top = self.offset
         unproven: int | None = None  # the id of the first record found that is not known to follow it
-        misses = 0
+        misses = overlap = 0
         while left > 0:
-            overlap = 0 if last is None else _OVERLAP
             asked = MAX_PAGE if misses else int(min(self.max, left, MAX_PAGE - overlap)) + overlap
             page = await self.fetch(asked, start)
             check_order(page, last)
@@ -117,7 +116,8 @@ class Walk(Generic[R]):
                         left -= 1
                 if is_end:
                     return
-                start, top, misses = max(0, start + len(page) - _OVERLAP), 0, 0
+                overlap = min(_OVERLAP, start + len(page))
+                start, top, misses = start + len(page) - overlap, 0, 0
             if misses > _MAX_MISSES:
                 raise _gap("the list moves too fast, or does not heed `offset`", last, unproven)
 

@@ -95,7 +95,21 @@ class Pool:
     ) -> AsyncGenerator[Block, None]:
         """Walk over the blocks found, newest first, each once, although the list moves meanwhile: `/api/pool/blocks`.
 
-        Pages are fetched when they are needed, each anew, and each takes its turn like any other request.
+        Pages are fetched when they are needed, each anew, and each takes its turn like any other request. How many
+        that are on a list that stands still, where a page brings `m` new blocks (`max`, but 48 at most after the first
+        page, since pages overlap by two):
+
+        ==========================================  ==================================================
+        all of `n` blocks                           at most n // m + 1
+        `limit=k`                                   k / m, rounded up; none for 0
+        `since` or `after`, with `k` blocks newer   at most k // m + 1
+        `until` on the first page, or later         none more
+        `until` further down                        one page more, and at most 2 · log₂ n single blocks
+        ==========================================  ==================================================
+
+        A page that is shorter than asked for is the list's end, and ids and moments fall along the list, as the API
+        documents; blocks that come or go meanwhile cost a page more now and then. To take up a walk that failed, begin
+        another with `until` (or `offset`), and pass over what you have.
 
         Args:
             commodity: Only this one's blocks, for example `BTC`; None: all.

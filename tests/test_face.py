@@ -13,11 +13,13 @@ import bitminter_async
 from bitminter_async import Client
 from bitminter_async.pool import Pool
 from bitminter_async.users import Users
+from bitminter_async.watch import Watch
 
 _NAMES = """
-    ApiKey BadRequest BitminterError Block BlockStatus Blocked ChainRound Client ClientClosed DecodeError Fault
-    Forbidden GapError HashRate KeyRefused NotFound PoolStats RateLimited Receipt RequestTimeout Round ServerError Shift
-    StatusError TransportError Unauthorized User UserShift Work Worker
+    ApiKey BadRequest BitminterError Block BlockChanged BlockFound BlockStatus Blocked ChainRound Client ClientClosed
+    DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound PoolStats RateLimited Receipt RequestTimeout Round
+    ServerError Shift StatusError TransportError Unauthorized User UserShift Work WorkReported Worker WorkerAdded
+    WorkerBack WorkerGone WorkerIdle
 """
 _SIGNATURES = {
     Client: """
@@ -48,6 +50,17 @@ _SIGNATURES = {
         (self, *, since: datetime | None = None, until: datetime | None = None, after: int | None = None,
         limit: int | None = None, offset: int = 0, max: int = 50) -> AsyncGenerator[Shift, None]
     """,
+    Watch.blocks: """
+        (self, *, every: float = 60.0, after: int | None = None, commodity: str | None = None,
+        unsettled: Iterable[Block | int] = ()) -> AsyncGenerator[BlockFound | BlockChanged, None]
+    """,
+    Watch.shifts: "(self, *, every: float = 300.0, after: int | None = None) -> AsyncGenerator[Shift, None]",
+    Watch.workers: """
+        (self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False)
+        -> AsyncGenerator[WorkerIdle | WorkerBack | WorkerAdded | WorkerGone | WorkReported, None]
+    """,
+    Watch.stats: "(self, *, every: float = 60.0) -> AsyncGenerator[PoolStats, None]",
+    Watch.merge: "(*streams: AsyncGenerator[~T, None]) -> AsyncGenerator[~T, None]",
     Users.get: "(self, name: str | None = None, *, max_age: float | None = None) -> User",
 }
 _FIELDS = {
@@ -81,6 +94,14 @@ _FIELDS = {
         bytes_received: int
     """,
     "HashRate": "hps: float",
+    "BlockFound": "block: Block",
+    "BlockChanged": "before: Block | None, after: Block",
+    **dict.fromkeys(
+        ("WorkerIdle", "WorkerBack", "WorkerAdded", "WorkerGone"), "worker: Worker, user: str, time: datetime"
+    ),
+    "WorkReported": """
+        worker: Worker, user: str, time: datetime, accepted: immutabledict[str, int], rejected: immutabledict[str, int]
+    """,
 }
 _DERIVED = {
     "Block": {"effort": float, "luck": float, "reject_rate": float},

@@ -225,3 +225,25 @@ def test_all_shifts_are_the_users_work() -> None:
     users = [user.shift_work(world.now, world.shift_start.time) for user in world.users.values()]
     for done, parts in zip(pool_work, zip(*users, strict=True), strict=True):
         assert sum(parts) == pytest.approx(done, abs=250)
+
+
+@quick
+@given(seed=seeds)
+def test_a_users_workers_come_and_go_if_they_may(seed: int) -> None:
+    """Workers that are not steady fall idle and come back by chance, as other users' do; steady ones mine on."""
+    pool = make_pool(seed)
+    pool.add_user("erin", workers=4, steady=False)
+    alive: set[tuple[bool, ...]] = set()
+    for _ in range(60):
+        pool.advance(timedelta(hours=6))
+        assert [worker["alive"] for worker in ask_user(pool)["workers"]] == [True] * 3
+        alive.add(tuple(worker["alive"] for worker in ask_user(pool, "erin")["workers"]))
+    assert len(alive) > 2
+    pool.set_worker_alive("erin", "rig1", alive=True)
+    pool.advance(timedelta(days=30))
+    assert ask_user(pool, "erin")["workers"][0]["alive"]
+    pool.remove_worker("erin", "rig2")
+    pool.advance(timedelta(days=30))
+    assert [worker["name"] for worker in ask_user(pool, "erin")["workers"]] == ["rig1", "rig3", "rig4"]
+    shares = sum(worker["work"]["BTC"]["total_accepted"] for worker in ask_user(pool, "erin")["workers"])
+    assert shares > 0

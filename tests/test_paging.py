@@ -1,10 +1,13 @@
 """The walk over a list that moves between two pages: whole, each record once, in few requests."""
 
 import asyncio
+import math
+import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import attrgetter
+from random import Random
 from typing import Any
 
 import attrs
@@ -21,11 +24,12 @@ _START = datetime(2014, 3, 1, tzinfo=UTC)
 @attrs.frozen
 class _Row:
     id: int
+    minutes: float | None = None
 
     @property
     def at(self) -> datetime:
-        """Ten minutes to the id."""
-        return _START + timedelta(minutes=10 * self.id)
+        """When it happened: ten minutes to the id, unless told otherwise."""
+        return _START + timedelta(minutes=10 * self.id if self.minutes is None else self.minutes)
 
 
 class _List:
@@ -112,6 +116,7 @@ def test_a_still_list_comes_as_it_stands(ids: list[int], wanted: dict[str, Any])
     moves=st.lists(st.tuples(st.integers(0, 90), st.lists(st.integers(0, 300), max_size=60)), max_size=12),
 )
 @example(ids=[9, 8, 7], wanted={**_ALL, "max": 1}, moves=[(0, [0])])
+@example(ids=list(range(300, 0, -1)), wanted={**_ALL, "offset": 60, "until": _at(150)}, moves=[(0, [0] * 100)])
 @settings(max_examples=300, deadline=None)
 def test_a_moving_list_is_walked_whole_or_not_at_all(
     ids: list[int], wanted: dict[str, Any], moves: list[tuple[int, list[int]]]
@@ -198,12 +203,92 @@ def test_the_requests_of_a_walk(wanted: dict[str, Any], asked: list[tuple[int, i
     assert still.asked == asked
 
 
-@pytest.mark.parametrize("until", [20_001, 19_990, 17_777, 10_000, 3_333, 600, 60, 2, 1, 0, -5000])
-def test_until_in_the_deep_past_takes_few_requests(until: int) -> None:
-    """In a list of 20,000 any `until` is found in a dozen requests or so, past the end and before it as well."""
-    long = _List(range(20_000, 0, -1))
-    assert long.walk(until=_at(until), limit=1) == ([min(until, 20_000)] if until > 0 else [])
-    assert len(long.asked) <= (9 if until > 600 else 16)
+@pytest.mark.parametrize("size", [1, 2, 7, 20, 48, 49, 50])
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 96, 97, 98, 99, 240])
+def test_the_requests_are_those_of_the_table(count: int, size: int) -> None:
+    """The table in `iter_blocks`' docstring holds for all, `limit`, `since` and `after`, whatever the page size."""
+    new = min(size, 48)
+
+    def requests(rows: int, **wanted: Any) -> int:
+        still = _List(range(rows, 0, -1))
+        assert len(still.walk(max=size, **wanted)) == count
+        return len(still.asked)
+
+    tables = [
+        (requests(count), count // new + 1),
+        (requests(count + 60, limit=count), -(-count // new)),
+        (requests(count + 60, after=60), count // new + 1),
+        (requests(count + 60, since=_at(61)), count // new + 1),
+    ]
+    for asked, most in tables:
+        assert asked <= most if size > new else asked == most
+
+
+_UNEVEN: dict[str, Callable[[int, int], float]] = {
+    "evenly": lambda number, _: 10.0 * number,
+    "by chance": lambda number, _: 10.0 * number + 9 * (number * 7919 % 101) * (number % 7) / 101,
+    "ever faster": lambda number, count: 3e6 * (1 - math.exp(-8 * number / count)),
+    "ever slower": lambda number, count: 1e3 * math.exp(8 * number / count),
+    "with a pause of years": lambda number, count: 10.0 * number + (5e6 if number > count // 3 else 0),
+    "all at once": lambda _, __: 0.0,
+}
+
+
+@pytest.mark.parametrize("count", [120, 20_000])
+@pytest.mark.parametrize("moments", _UNEVEN)
+def test_until_in_the_deep_past_takes_few_requests(moments: str, count: int) -> None:
+    """However moments lie along the list, any `until` takes two pages and at most 2 log₂ n single records besides."""
+    minutes = list(accumulate((_UNEVEN[moments](number, count) for number in range(count + 1)), max))
+    long = _List([])
+    long.rows = [_Row(number, minutes[number]) for number in range(count, 0, -1)]
+    chance = Random(count)  # noqa: S311  # places to try
+    places = [
+        0,
+        1,
+        2,
+        49,
+        50,
+        51,
+        count // 3,
+        count // 2,
+        count - 51,
+        count - 49,
+        count,
+        *chance.sample(range(count), 12),
+    ]
+    spent: list[int] = []
+    for place in places:
+        until = _START + timedelta(minutes=minutes[place] - (10 if place == 0 else 0))
+        expected = [row.id for row in long.rows if row.at <= until][:1]
+        long.asked.clear()
+        assert long.walk(until=until, limit=1) == expected
+        assert sum(most == 1 for most, _ in long.asked[1:]) <= 2 * math.log2(count)
+        spent.append(len(long.asked))
+    if moments == "evenly":
+        assert statistics.median(spent) <= 8
+
+
+@given(data=st.data(), count=st.integers(1, 3000))
+@settings(max_examples=60, deadline=None)
+def test_until_is_found_wherever_it_is(data: st.DataObject, count: int) -> None:
+    """Any moment is found in any list whose moments fall with its ids, equal ones and long pauses included."""
+    steps = data.draw(st.lists(st.sampled_from([0.0, 0.0, 1.0, 10.0, 1e4]), min_size=1, max_size=30))
+    minutes = list(accumulate(steps[number * len(steps) // count] for number in range(count)))
+    still = _List([])
+    still.rows = [_Row(number + 1, minutes[number]) for number in range(count - 1, -1, -1)]
+    until = _START + timedelta(minutes=data.draw(st.sampled_from([-1.0, *minutes[::97], minutes[-1] + 1])))
+    assert still.walk(until=until, limit=3) == [row.id for row in still.rows if row.at <= until][:3]
+    assert len(still.asked) <= 4 + 2 * math.log2(count + 1)
+
+
+def test_what_is_newer_than_until_never_comes() -> None:
+    """A record out of time's order is passed over where it is newer than `until`, and hides none behind it."""
+    still = _List([])
+    still.rows = [_Row(9, 100), _Row(8, 70), _Row(7, 85), _Row(6, 60), _Row(5, 81), _Row(4, 80)]
+    assert still.walk(until=_at(8)) == [8, 6, 4]
+    assert still.walk(until=_at(8), max=1) == [8, 6, 4]
+    still.rows = [_Row(number, 1e6 if number == 5 else number) for number in range(60, 0, -1)]
+    assert still.walk(until=_at(60)) == [number for number in range(60, 0, -1) if number != 5]
 
 
 def test_until_is_found_while_the_list_grows() -> None:
