@@ -21,7 +21,7 @@ _NAMES = """
     ServerError Shift StatusError TransportError Unauthorized User UserShift Work WorkReported Worker WorkerAdded
     WorkerBack WorkerGone WorkerIdle
 """
-_SIGNATURES = {
+_SIGNATURES: dict[Any, str] = {
     Client: """
         (api_key: str | ApiKey | None = None, *, base_url: str | None = None,
         key_in: Literal['header', 'basic', 'query'] = 'header', interval: float = 1.0, max_age: float = 30.0,
