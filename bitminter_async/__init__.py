@@ -26,10 +26,21 @@ if TYPE_CHECKING:
         TransportError,
         Unauthorized,
     )
-    from .events import BlockChanged, BlockFound, WorkerAdded, WorkerBack, WorkerGone, WorkerIdle, WorkReported
+    from .events import (
+        BlockChanged,
+        BlockEvent,
+        BlockFound,
+        WorkerAdded,
+        WorkerBack,
+        WorkerEvent,
+        WorkerGone,
+        WorkerIdle,
+        WorkReported,
+    )
     from .key import ApiKey
     from .receipt import Receipt
     from .records import Block, BlockStatus, ChainRound, PoolStats, Round, Shift, User, UserShift, Work, Worker
+    from .stream import Stream
     from .units import HashRate
 
 __all__ = [
@@ -38,6 +49,7 @@ __all__ = [
     "BitminterError",
     "Block",
     "BlockChanged",
+    "BlockEvent",
     "BlockFound",
     "BlockStatus",
     "Blocked",
@@ -59,6 +71,7 @@ __all__ = [
     "ServerError",
     "Shift",
     "StatusError",
+    "Stream",
     "TransportError",
     "Unauthorized",
     "User",
@@ -68,11 +81,12 @@ __all__ = [
     "Worker",
     "WorkerAdded",
     "WorkerBack",
+    "WorkerEvent",
     "WorkerGone",
     "WorkerIdle",
 ]
 
-_ROOMS = ("errors", "units", "key", "receipt", "records", "events", "client")
+_ROOMS = ("errors", "units", "key", "receipt", "records", "events", "stream", "client")
 
 
 def __dir__() -> list[str]:

@@ -3,12 +3,13 @@
 import math
 import sys
 
-__all__ = ["MAX_PAGE", "check_commodity", "check_flag", "check_integer", "check_seconds"]
+__all__ = ["MAX_PAGE", "check_commodity", "check_flag", "check_integer", "check_seconds", "check_user_name"]
 
 MAX_PAGE = 50
 """The most records that the API gives in one page."""
 
 _LONGEST_COMMODITY = 20
+_LONGEST_NAME = 1000
 
 
 def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
@@ -41,3 +42,15 @@ def check_commodity(value: object) -> None:
         raise TypeError(f"commodity is a string, not {type(value).__name__}")
     if not value.isascii() or not value.isalnum() or len(value) > _LONGEST_COMMODITY:
         raise ValueError(f"commodity is a short name of letters and digits, for example 'BTC', not {value!r}")
+
+
+def check_user_name(value: object) -> None:
+    """Raise TypeError unless `value` is a string or None, ValueError unless it is a name that a URL can carry."""
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"a user's name is a string, not {type(value).__name__}")
+    if value in {"", ".", ".."}:
+        raise ValueError(f"{value!r} cannot be asked for: no URL can carry it as a user's name")
+    if len(value) > _LONGEST_NAME:
+        raise ValueError(f"a user's name has at most {_LONGEST_NAME} characters, not {len(value)}")

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
+from attrs import define
 from immutabledict import immutabledict
 
 from .arguments import MAX_PAGE, check_integer
@@ -18,19 +19,65 @@ from .events import (
     WorkerIdle,
     WorkReported,
 )
-from .records import Block, User, Worker
+from .records import Block, BlockStatus, User, Work, Worker
 
-__all__ = ["KnownBlocks", "newest_id", "worker_changes"]
+__all__ = ["Known", "KnownBlocks", "worker_changes"]
 
 _LOGGER = logging.getLogger("bitminter_async")
 _BEFORE_ALL = -1
+_NO_WORK = Work(0, 0, 0, 0, 0, 0)
+
+
+class _Listed(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+R = TypeVar("R", bound=_Listed)
+
+
+class Known(Generic[R]):
+    """What a stream of a list knows: the last record that it told of.
+
+    Args:
+        after: The id of the last record known; None: all that the first page shows.
+
+    Raises:
+        ValueError: The id is negative.
+        TypeError: The id is not an int.
+    """
+
+    def __init__(self, after: int | None) -> None:
+        if after is not None:
+            check_integer("after", after, 0)
+        self.last = after
+        self._has_looked = False
+
+    def learn(self, offset: int, page: Sequence[R]) -> list[R]:
+        """Take in the page that follows `last`, newest first; return what is new in it, oldest first."""
+        newest = page[0].id if page else _BEFORE_ALL
+        if self.last is None:
+            self.last = newest
+        elif not self._has_looked and not offset and newest < self.last:
+            _LOGGER.warning("nothing comes until the pool's list, which ends at %d, has passed %d", newest, self.last)
+        self._has_looked = True
+        last, self.last = self.last, max(self.last, newest)
+        return [record for record in reversed(page) if record.id > last]
+
+
+@define(eq=False)
+class _Followed:
+    block: Block | None
+    """As it was seen last; None where only its id is known."""
+    place: int | None = None
+    """Its offset in the list then."""
 
 
 class KnownBlocks:
     """What a stream of blocks knows: the last block that it told of, and those that it follows until they settle.
 
     Args:
-        after: The id of the last block known; None: all that the first look sees.
+        after: The id of the last block known; None: all that the first page shows.
         unsettled: The blocks to follow, as records or by id.
 
     Raises:
@@ -39,70 +86,94 @@ class KnownBlocks:
     """
 
     def __init__(self, after: int | None, unsettled: Iterable[Block | int]) -> None:
-        if after is not None:
-            check_integer("after", after, 0)
-        self._last = after
+        self._known = Known[Block](after)
         self._has_looked = False
-        self._followed: dict[int, Block | None] = {}
+        self._followed: dict[int, _Followed] = {}
+        self._overdue: list[int] = []
+        _check_iterable(unsettled)
         for block in unsettled:
             if not isinstance(block, Block):
                 check_integer("an id in unsettled", block, 0)
-                self._followed[block] = None
+                self._followed[block] = _Followed(None)
             elif not block.status.settled:
-                self._followed[block.id] = block
+                self._followed[block.id] = _Followed(block)
 
     @property
-    def floor(self) -> int | None:
-        """The id down to which the next look must reach; None: the newest page is enough."""
-        floors = [number - 1 for number in self._followed]
-        if self._last is not None:
-            floors.append(self._last)
-        return min(floors, default=None)
+    def last(self) -> int | None:
+        """The id of the last block told of."""
+        return self._known.last
 
-    def learn(self, blocks: Sequence[Block]) -> list[BlockEvent]:
-        """Take in all blocks above `floor`, and at least the newest page; return what is new in them, oldest first."""
-        if self._last is None:
-            self._last = newest_id(blocks)
+    @property
+    def overdue(self) -> int | None:
+        """The id of a followed block below the newest page that is to be looked for now."""
+        return self._overdue[0] if self._overdue else None
+
+    def place(self, number: int) -> int | None:
+        """Return the offset of a page that is likely to show a followed block."""
+        place = self._followed[number].place
+        return None if place is None else max(0, place - MAX_PAGE // 2)
+
+    def learn(self, offset: int, page: Sequence[Block]) -> list[BlockEvent]:
+        """Take in the page that follows `last`, newest first; return what is new in it, oldest first."""
+        new = {block.id for block in self._known.learn(offset, page)}
         if not self._has_looked:
             self._has_looked = True
-            self._followed = {**{b.id: b for b in blocks[:MAX_PAGE] if b.id <= self._last}, **self._followed}
+            known = {block.id: _Followed(block) for block in page if block.id not in new}
+            self._followed = {**known, **self._followed}
+        events = self._take_in(offset, page, new)
+        if not offset:
+            self._overdue = self._below(page)
+        return events
+
+    def find(self, number: int, offset: int, page: Sequence[Block]) -> list[BlockEvent]:
+        """Take in the page in which a followed block stands, or would stand; return what has changed in it."""
+        if all(block.id != number for block in page):
+            _LOGGER.warning("block %d is not in the pool's list, so it is not followed any longer", number)
+            del self._followed[number]
+        events = self._take_in(offset, page, set())
+        seen = {block.id for block in page} | {number}
+        self._overdue = [other for other in self._overdue if other not in seen]
+        return events
+
+    def skip(self) -> None:
+        """Look for what is overdue later: that has failed now."""
+        self._overdue.clear()
+
+    def _take_in(self, offset: int, page: Sequence[Block], new: set[int]) -> list[BlockEvent]:
         events: list[BlockEvent] = []
-        for block in reversed(blocks):
-            if block.id in self._followed:
-                before = self._followed[block.id]
-                if block.status.settled if before is None else block.status is not before.status:
+        for place, block in reversed(list(enumerate(page, offset))):
+            latest = block
+            if followed := self._followed.pop(block.id, None):
+                before = followed.block
+                if before and _is_older(block, before):
+                    latest = before
+                elif block.status is not before.status if before else block.status.settled:
                     events.append(BlockChanged(before, block))
-            elif block.id > self._last:
+            elif block.id in new:
                 events.append(BlockFound(block))
             else:
                 continue
-            self._followed[block.id] = block
-        self._last = max(self._last, newest_id(blocks))
-        self._let_go(blocks)
+            if not latest.status.settled:
+                self._followed[block.id] = _Followed(latest, place)  # the last in line to be looked for
         return events
 
-    def _let_go(self, blocks: Sequence[Block]) -> None:
-        """Follow no more what has settled, nor what is gone."""
-        seen = {block.id for block in blocks}
-        # One that is missing from the newest page may be back in the next answer, and costs nothing to follow. Deeper
-        # down it would cost a walk at each look.
-        bottom = blocks[MAX_PAGE - 1].id if len(blocks) >= MAX_PAGE else _BEFORE_ALL
-        for number, block in list(self._followed.items()):
-            if number not in seen and number < bottom:
-                _LOGGER.warning("block %d is in the pool's list no more, so it is not followed any longer", number)
-                del self._followed[number]
-            elif block and block.status.settled:
-                del self._followed[number]
+    def _below(self, newest: Sequence[Block]) -> list[int]:
+        """Return what to look for below the newest page: what was never seen, and of the rest what waits longest."""
+        # One that is missing from the newest page may be back in the next answer, and costs nothing to follow.
+        bottom = newest[-1].id if len(newest) == MAX_PAGE else _BEFORE_ALL
+        below = [number for number in self._followed if number < bottom]
+        unseen = [number for number in below if self._followed[number].place is None]
+        return [*unseen, *[number for number in below if number not in unseen][:1]]
 
 
-def newest_id(records: Sequence["_Listed"]) -> int:
-    """Return the id of the newest of some records, newest first; one below all ids where there are none."""
-    return records[0].id if records else _BEFORE_ALL
+def _check_iterable(unsettled: object) -> None:
+    if not isinstance(unsettled, Iterable) or isinstance(unsettled, str | bytes):
+        raise TypeError(f"unsettled is an iterable of blocks or ids, not {type(unsettled).__name__}")
 
 
-class _Listed(Protocol):
-    @property
-    def id(self) -> int: ...
+def _is_older(seen: Block, known: Block) -> bool:
+    # No block goes back to `processing`: a server that lags said so.
+    return seen.status is BlockStatus.PROCESSING and known.status is not BlockStatus.PROCESSING
 
 
 def worker_changes(before: User, after: User, *, work: bool) -> Iterator[WorkerEvent]:
@@ -129,8 +200,10 @@ def worker_changes(before: User, after: User, *, work: bool) -> Iterator[WorkerE
 
 
 def _work_done(before: Worker, after: Worker, user: User) -> Iterator[WorkReported]:
-    both = [(name, before.work[name], work) for name, work in after.work.items() if name in before.work]
-    accepted = {name: max(0, new.total_accepted - old.total_accepted) for name, old, new in both}
-    rejected = {name: max(0, new.total_rejected - old.total_rejected) for name, old, new in both}
+    # Where a commodity is new, what the worker did before is known only if it had never worked.
+    unseen = _NO_WORK if before.last_work is None else None
+    pairs = [(name, before.work.get(name, unseen), work) for name, work in after.work.items()]
+    accepted = {name: max(0, new.total_accepted - old.total_accepted) for name, old, new in pairs if old}
+    rejected = {name: max(0, new.total_rejected - old.total_rejected) for name, old, new in pairs if old}
     if any(accepted.values()) or any(rejected.values()):
         yield WorkReported(after, user.name, user.now, immutabledict(accepted), immutabledict(rejected))

@@ -1,8 +1,9 @@
-"""Looks: asking the same again and again, at steady times and through outages."""
+"""Looks: asking again and again, at steady times and through outages."""
 
 import logging
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TypeVar
 
 from .arguments import check_seconds
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
 _FINAL = (BadRequest, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized)  # asking again would not mend it
+_PUBLIC = Call("pool/workers")
 
 
 class Looks:
@@ -42,6 +44,7 @@ class Looks:
         self._due: float | None = None
         self._failing_since: float | None = None
         self._is_down = False
+        self._has_seen = False
 
     async def get(self, call: Call, kind: type[T], max_age: float | None = None) -> T:
         """Return the answer to `call` as a `kind`, at most `max_age` seconds old; None means half of `every`."""
@@ -50,33 +53,53 @@ class Looks:
         self._is_down = False
         return record
 
-    async def next(self, look: Callable[[], Awaitable[T]]) -> T:
-        """Wait until it is time, look, and return what was seen; where that fails, look again, `every` later.
+    async def look(self, ask: Callable[[], Awaitable[T]], *, at_once: bool = False) -> T | None:
+        """Wait until it is time, then ask as `attempt` does; `at_once` spares the wait, unless the last look failed."""
+        if at_once and self._failing_since is None:
+            return await self.attempt(ask)
+        due = _now() if self._due is None else self._due
+        if due > _now():
+            await self._session.sleep(due - _now())
+        began = _now()
+        seen = await self.attempt(ask)
+        # From look to look without drift: times stay on one grid. A look that comes late is made at once, and what was
+        # missed meanwhile is not made up for. One that is cancelled is still due.
+        self._due = began + self._every - max(0.0, began - due) % self._every
+        return seen
+
+    async def attempt(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """Ask, and return what was seen, or None if that failed and may pass.
 
         Raises:
-            BitminterError: The look failed in a way that no further look would mend.
+            BitminterError: It failed in a way that asking again would not mend.
         """
-        while True:
-            await self._until_due()
-            began = _now()
-            try:
-                seen = await look()
-            except _FINAL:
+        began = _now()
+        try:
+            seen = await ask()
+        except Forbidden as error:
+            # A pool says 403 to a call with a key in both cases: the key may not ask that, or this client is blocked.
+            if not self._has_seen or error.status != HTTPStatus.FORBIDDEN or not await self._is_shut_out():
                 raise
-            except BitminterError as error:
-                self._fail(began, error)
-            else:
-                self._recover()
-                return seen
+            self._fail(began, error)
+        except _FINAL:
+            raise
+        except BitminterError as error:
+            self._fail(began, error)
+        else:
+            self._has_seen = True
+            self._recover()
+            return seen
+        return None
 
-    async def _until_due(self) -> None:
-        now = _now()
-        due = now if self._due is None else self._due
-        if due > now:
-            await self._session.sleep(due - now)
-        # From look to look without drift: the times stay on one grid. A look that comes late is made at once, and what
-        # was missed meanwhile is not made up for.
-        self._due = due + self._every * (max(0.0, _now() - due) // self._every + 1)
+    async def _is_shut_out(self) -> bool:
+        """Tell whether the pool does not answer what anyone may ask either."""
+        try:
+            await self._session.get(_PUBLIC, int, 0.0, 1)
+        except ClientClosed:
+            raise
+        except BitminterError:
+            return True
+        return False
 
     def _fail(self, began: float, error: BitminterError) -> None:
         self._is_down = True

@@ -1,72 +1,122 @@
 """Merging: many streams as one."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final, Generic, TypeVar, overload
+
+from .stream import Stream
 
 __all__ = ["merge"]
 
 T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
 
 _END: Final = object()
 
 
-def merge(*streams: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+@overload
+def merge(first: AsyncIterator[T1], second: AsyncIterator[T2], /) -> Stream[T1 | T2]: ...
+@overload
+def merge(first: AsyncIterator[T1], second: AsyncIterator[T2], third: AsyncIterator[T3], /) -> Stream[T1 | T2 | T3]: ...
+@overload
+def merge(
+    first: AsyncIterator[T1], second: AsyncIterator[T2], third: AsyncIterator[T3], fourth: AsyncIterator[T4], /
+) -> Stream[T1 | T2 | T3 | T4]: ...
+@overload
+def merge(*streams: AsyncIterator[T]) -> Stream[T]: ...
+def merge(*streams: AsyncIterator[Any]) -> Stream[Any]:
     """Join streams into one that gives what each gives, as it comes.
 
-    No stream runs ahead: one is asked for its next item when the caller is done with its last. Where many have
-    something at once, each gets its turn before any gets a second. An error of one ends all, after what the others had
-    ready by then. However the merged stream ends, it closes the others first.
+    No stream runs ahead by more than the item that it has ready. Where many have something at once, each gets its turn
+    before any gets a second. An error of one ends all, after what the others had ready by then. When the merged stream
+    ends, is closed, or is dropped, so are the others.
 
     Args:
-        streams: Async generators, as all of `client.watch`'s are; merged ones as well. None ends at once.
+        streams: Streams as all of `client.watch`'s are, merged ones as well, or other async iterators. None: it ends at
+            once.
 
     Raises:
         ValueError: The same stream is given twice.
-        TypeError: One is not an async generator.
+        TypeError: One is not an async iterator.
     """
     _check(streams)
-    return _merged(streams)
+    merging = _Merging(streams)
+    return Stream(merging.look, merging.aclose)
 
 
 def _check(streams: tuple[object, ...]) -> None:
     for stream in streams:
-        if not isinstance(stream, AsyncGenerator):
-            raise TypeError(f"merge joins async generators, not {type(stream).__name__}")
+        if not isinstance(stream, AsyncIterator):
+            raise TypeError(f"merge joins async iterators, not {type(stream).__name__}")
     if len(set(map(id, streams))) < len(streams):
         raise ValueError("merge is given the same stream twice")
 
 
-async def _merged(streams: tuple[AsyncGenerator[T, None], ...]) -> AsyncGenerator[T, None]:
-    # No TaskGroup: it would cancel whoever runs the loop body, where the generator stands still between two items.
-    steps: dict[asyncio.Task[Any], AsyncGenerator[T, None]] = {}
-    try:
-        for stream in streams:
-            steps[asyncio.create_task(_step(stream))] = stream
-        while steps:
-            await asyncio.wait(steps, return_when=asyncio.FIRST_COMPLETED)
-            errors: list[BaseException] = []
-            for step in [step for step in steps if step.done()]:
-                stream = steps.pop(step)
-                if error := step.exception():
-                    errors.append(error)
-                elif (item := step.result()) is not _END:
-                    yield item
-                    steps[asyncio.create_task(_step(stream))] = stream
-            if errors:
-                raise errors[0]
-    finally:
+class _Merging(Generic[T]):
+    """The streams, and for each whose next item is waited for a task that does so.
+
+    The tasks live on from one look to the next, so that a look which is cancelled costs no stream its item.
+    """
+
+    def __init__(self, streams: tuple[AsyncIterator[T], ...]) -> None:
+        self._streams = streams
+        self._idle = [*streams]
+        self._steps: dict[asyncio.Task[Any], AsyncIterator[T]] = {}
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def look(self) -> list[T] | None:
+        """Return what one or more streams have by now; None when all have ended."""
+        if self._error:
+            raise self._error
+        self._loop = asyncio.get_running_loop()
+        for stream in self._idle:
+            self._steps[asyncio.create_task(_step(stream))] = stream
+        self._idle.clear()
+        if not self._steps:
+            return None
+        try:
+            await asyncio.wait(self._steps, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            del self  # whoever keeps the traceback shall not keep the tasks
+            raise
+        items: list[T] = []
+        for step in [step for step in self._steps if step.done()]:
+            stream = self._steps.pop(step)
+            if error := step.exception():
+                self._error = error
+            elif (item := step.result()) is not _END:
+                items.append(item)
+                self._idle.append(stream)
+        if self._error and not items:
+            raise self._error
+        return items
+
+    async def aclose(self) -> None:
+        """Close all streams; no task is left when this returns."""
+        steps, self._steps = self._steps, {}
+        streams, self._streams = self._streams, ()
+        self._idle.clear()
         await _close(streams, steps)
 
+    def __del__(self) -> None:
+        # Who leaves a loop by `break` drops the stream unclosed; asyncio closes its own generators so, too.
+        if self._loop and self._loop.is_running() and self._streams:
+            self._loop.call_soon_threadsafe(self._loop.create_task, _close(self._streams, self._steps))
 
-async def _step(stream: AsyncGenerator[T, None]) -> Any:  # noqa: ANN401  # an item, or the end
-    return await anext(stream, _END)
 
-
-async def _close(streams: tuple[AsyncGenerator[T, None], ...], steps: dict[asyncio.Task[Any], Any]) -> None:
+async def _close(streams: Iterable[AsyncIterator[Any]], steps: Iterable[asyncio.Task[Any]]) -> None:
+    steps = [*steps]
     for step in steps:
         step.cancel()
     if steps:
         await asyncio.wait(steps)
-    closing: list[Coroutine[Any, Any, None]] = [stream.aclose() for stream in streams]
+    closing = [close() for stream in streams if (close := getattr(stream, "aclose", None))]
     await asyncio.gather(*closing, *steps, return_exceptions=True)
+
+
+async def _step(stream: AsyncIterator[T]) -> Any:  # noqa: ANN401  # an item, or the end
+    return await anext(stream, _END)

@@ -11,20 +11,19 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Generic, NamedTuple, Protocol, TypeVar, cast
+from typing import Generic, Protocol, TypeVar
 
 from attrs import frozen
 
 from .arguments import MAX_PAGE, check_integer
 from .errors import GapError
+from .seeking import OVERLAP, Mark, expect, seek
 
-__all__ = ["Listed", "Walk", "check_order"]
+__all__ = ["MANY_MISSES", "MAX_MISSES", "STEP_BACK", "Listed", "Walk", "check_order", "gap"]
 
-_OVERLAP = 2
-_STEP_BACK = 40
-_MAX_MISSES = 8
-_LONGEST_LIST = 10**8  # what seems longer does not heed `offset`
-_LONGEST_LEAP = 64  # times what is known, in case the list ends sooner
+STEP_BACK = 40
+MANY_MISSES = 3
+MAX_MISSES = 8
 
 
 class Listed(Protocol):
@@ -97,14 +96,12 @@ class Walk(Generic[R]):
             is_end = len(page) < asked
             if start > top and len(fresh) == len(page):  # no seam: the list shrank
                 unproven = fresh[0].id if fresh else None
-                start, misses = max(top, start - _STEP_BACK), misses + 1
+                start = max(top, start - STEP_BACK) if misses < MANY_MISSES else top
+                misses += 1
             elif not fresh and not is_end:  # no seam: the list grew, or `until` is further down
-                if last is None and self.until is not None:
-                    if self._is_past(page[-1]):
-                        return
-                    start, top = await self._seek(page, start, self.until), 0
-                else:
-                    start += len(page) - _OVERLAP
+                if last is None and self._is_past(page[-1]):
+                    return
+                start, top = await self._further(page, start, last, is_first=not misses), 0
                 misses += 1
             else:
                 for record in fresh:
@@ -116,10 +113,31 @@ class Walk(Generic[R]):
                         left -= 1
                 if is_end:
                     return
-                overlap = min(_OVERLAP, start + len(page))
+                overlap = min(OVERLAP, start + len(page))
                 start, top, misses = start + len(page) - overlap, 0, 0
-            if misses > _MAX_MISSES:
-                raise _gap("the list moves too fast, or does not heed `offset`", last, unproven)
+            if misses > MAX_MISSES:
+                raise gap("the list moves too fast, or does not heed `offset`", last, unproven)
+
+    async def _further(self, page: tuple[R, ...], start: int, last: int | None, *, is_first: bool) -> int:
+        """Return the offset at which to look for the first fresh record, there being none in `page`."""
+        key, sought = self._key(last)
+        top, above = Mark(start, key(page[0])), Mark(start + len(page) - 1, key(page[-1]))
+        if is_first and expect(top, above, sought) <= MAX_PAGE - OVERLAP:
+            return above.offset
+
+        async def probe(offset: int) -> float | None:
+            found = await self.fetch(1, offset)
+            return key(found[0]) if found else None
+
+        if (offset := await seek(probe, top, above, sought)) is None:
+            raise gap("what comes next is not found: the list does not heed `offset`", last, None)
+        return offset
+
+    def _key(self, last: int | None) -> tuple[Callable[[R], float], float]:
+        """Return what falls along the list, and where in it the first fresh record stands: at that, or below."""
+        if last is None and self.until is not None:
+            return lambda record: self.moment(record).timestamp(), self.until.timestamp()
+        return lambda record: record.id, (last or 0) - 1
 
     def _wanted(self) -> float:
         if self.since and self.until and self.until < self.since:
@@ -137,72 +155,11 @@ class Walk(Generic[R]):
             self.since is not None and self.moment(record) < self.since
         )
 
-    async def _seek(self, page: tuple[R, ...], start: int, until: datetime) -> int:
-        """Return an offset a little above the first record that is not newer than `until`, all of `page` being newer.
-
-        By interpolation on time, and by bisection after each step that did not halve what is left, in case time runs
-        unevenly along the list: in O(log n) requests.
-        """
-        top, above = _Mark(start, self.moment(page[0])), _Mark(start + len(page) - 1, self.moment(page[-1]))
-        if _expect(top, above, until) <= MAX_PAGE - _OVERLAP:
-            return above.offset
-        below: _Mark | None = None
-        bisect = False
-        while above.offset < _LONGEST_LIST:
-            width = below.offset - above.offset if below else math.inf
-            offset = _guess(top, above, below, until, bisect=bisect)
-            found = await self.fetch(1, offset)
-            mark = _Mark(offset, self.moment(found[0]) if found else None)
-            if mark.moment and mark.moment > until:
-                above = mark
-            else:
-                below = mark
-            if below and below.offset - above.offset <= MAX_PAGE - _OVERLAP:
-                return above.offset
-            bisect = not bisect and below is not None and below.offset - above.offset > width / 2
-        raise _gap("`until` is not found: the list does not heed `offset`", None, None)
-
 
 def check_order(page: Sequence[Listed], last: int | None = None) -> None:
     """Raise GapError unless the ids fall along the page; `last` is the id met before it, for the error."""
     if any(below.id >= above.id for above, below in pairwise(page)):
-        raise _gap("the ids do not fall along the list, so no page can prove that it is whole", last, page[0].id)
-
-
-class _Mark(NamedTuple):
-    offset: int
-    moment: datetime | None
-    """None past the list's end."""
-
-
-def _guess(top: _Mark, above: _Mark, below: _Mark | None, until: datetime, *, bisect: bool) -> int:
-    """Return the offset, strictly between `above` and `below`, at which to look for `until` next."""
-    if below and below.moment:
-        width = below.offset - above.offset
-        part = _seconds(above, until) / _seconds(above, below.moment)
-        # Aim beyond the middle of what chance allows, so that the nearer bound comes close as well.
-        margin = min(1.5 * math.sqrt(width * part * (1 - part)), width / 4)
-        guess = above.offset + width * part + (margin if part < 0.5 else -margin)  # noqa: PLR2004  # the middle
-    else:
-        expected = _expect(top, above, until)
-        guess = above.offset + expected
-        if below is None:
-            known = above.offset - top.offset
-            leap = guess + 2 * math.sqrt(expected) - above.offset
-            return above.offset + int(min(max(leap, known), _LONGEST_LEAP * known))
-    if bisect or not above.offset < guess < below.offset:
-        guess = (above.offset + below.offset) / 2
-    return min(max(int(guess), above.offset + 1), below.offset - 1)
-
-
-def _expect(top: _Mark, above: _Mark, until: datetime) -> float:
-    """Return how many records below `above` are newer than `until`, if they go on as from `top` to `above`."""
-    covered = max(_seconds(top, cast("datetime", above.moment)), 1.0)
-    return (above.offset - top.offset) * _seconds(above, until) / covered
-
-
-def _seconds(newer: _Mark, older: datetime) -> float:
-    return (cast("datetime", newer.moment) - older).total_seconds()
+        raise gap("the ids do not fall along the list, so no page can prove that it is whole", last, page[0].id)
 
 
 def _check_moment(name: str, moment: object) -> None:
@@ -214,6 +171,7 @@ def _check_moment(name: str, moment: object) -> None:
         raise ValueError(f"{name} has no time zone: give an aware datetime, for example one of datetime.now(UTC)")
 
 
-def _gap(why: str, last: int | None, first_new: int | None) -> GapError:
+def gap(why: str, last: int | None, first_new: int | None) -> GapError:
+    """Make the error that says why a walk cannot begin, or cannot go on after the id `last`."""
     place = "cannot begin" if last is None else f"cannot go on whole after the record with id {last}"
     return GapError(f"the walk {place}: {why}", last_seen=last, first_new=first_new)

@@ -13,7 +13,7 @@ from .answer import Answer
 from .arguments import check_seconds
 from .cache import Cache
 from .decode import decode
-from .errors import BitminterError, Blocked, ClientClosed, RateLimited, StatusError, TransportError
+from .errors import BitminterError, Blocked, ClientClosed, DecodeError, RateLimited, StatusError, TransportError
 from .flights import Flights
 from .pace import Pace, Resting
 from .receipt import Receipt, Tally
@@ -221,7 +221,11 @@ def in_short(error: BitminterError) -> str:
     """Return what a log may say of an error: what and where, but nothing of an answer's body."""
     if isinstance(error, StatusError):
         return f"{type(error).__name__}: GET {error.url}: {error.status}"
-    return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    said = str(error).splitlines()[0]
+    if isinstance(error, DecodeError):
+        where = [f"{fault.path} is not {fault.expected}" for fault in error.faults[:1]]
+        said = " ".join([said, *where, *[f"({note})" for note in getattr(error, "__notes__", [])[:1]]])
+    return f"{type(error).__name__}: {said}"
 
 
 def _may_pass(error: BitminterError) -> bool:

@@ -2,13 +2,12 @@
 
 from urllib.parse import quote
 
+from .arguments import check_user_name
 from .records import User
 from .session import Asks
 from .wire import Call
 
 __all__ = ["Users"]
-
-_LONGEST = 1000
 
 
 class Users:
@@ -35,15 +34,6 @@ class Users:
             ValueError: The name is empty, `.` or `..`, which no URL can carry.
             TypeError: The name is not a string.
         """
-        path = "users" if name is None else f"users/{_quote(name)}"
+        check_user_name(name)
+        path = "users" if name is None else f"users/{quote(name, safe='')}"
         return await self._session.get(Call(path, keyed=True), User, max_age)
-
-
-def _quote(name: object) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"a user's name is a string, not {type(name).__name__}")
-    if name in {"", ".", ".."}:
-        raise ValueError(f"{name!r} cannot be asked for: no URL can carry it as a user's name")
-    if len(name) > _LONGEST:
-        raise ValueError(f"a user's name has at most {_LONGEST} characters, not {len(name)}")
-    return quote(name, safe="")

@@ -1,25 +1,24 @@
 """`client.watch`: streams of what changes, for bots that run for years."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import timedelta
 from functools import partial
-from operator import attrgetter
-from typing import TypeVar
 
-from .arguments import MAX_PAGE, check_commodity, check_flag, check_integer
-from .changes import KnownBlocks, newest_id, worker_changes
+from .arguments import check_commodity, check_flag, check_user_name
+from .changes import Known, KnownBlocks, worker_changes
 from .events import BlockEvent, WorkerEvent, WorkerIdle
 from .looks import Looks
-from .merging import merge as _merge
-from .paging import Listed, Walk, check_order
+from .merging import merge
 from .pool import Pool
-from .records import Block, PoolStats, Shift
+from .records import Block, PoolStats, Shift, User
 from .session import Session
+from .stream import Stream
+from .tail import Tail
 from .users import Users
 
 __all__ = ["Watch"]
 
-R = TypeVar("R", bound=Listed)
+_LONGEST_LAG = timedelta(minutes=10)  # an answer that is older yet tells of a clock that was set back
 
 
 class Watch:
@@ -29,16 +28,20 @@ class Watch:
     last. It looks only when its caller is ready for more: a slow caller loses nothing, and nothing piles up. A look
     takes an answer up to half of `every` old, so streams and calls that ask the same share their requests.
 
-    A stream lives on through outages: no answer, 5xx, rests, blocks, answers that cannot be read. The log tells of each
-    by one WARNING, and by an INFO with its length when it is over. It ends by an error only where looking again would
-    not mend it: `Unauthorized`, `Forbidden`, `NotFound`, `BadRequest`, `KeyRefused`, and `ClientClosed`.
+    A stream lives on through outages: no answer, 5xx and other odd statuses, rests, blocks, answers that cannot be read
+    or are out of order. The log tells of each by one WARNING, and by an INFO with its length when it is over. It ends
+    by an error only where looking again would not mend it: `Unauthorized`, `Forbidden`, `NotFound`, `BadRequest`,
+    `KeyRefused` and `ClientClosed`.
 
-    Each is an async generator: leave its loop when you like, or hold it with `contextlib.aclosing`. Each raises
-    `ValueError` or `TypeError` for a wrong argument at once.
+    Each is an async iterator that holds nothing between two items: leave its loop in any way, or put a timeout around
+    a wait for its next item, and go on later. `aclose()` ends it for good. A wrong argument is a `ValueError` or a
+    `TypeError` at once.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.merge = merge
+        """Joins streams into one: `client.watch.merge(stream, stream, …)`."""
 
     def blocks(
         self,
@@ -47,17 +50,21 @@ class Watch:
         after: int | None = None,
         commodity: str | None = None,
         unsettled: Iterable[Block | int] = (),
-    ) -> AsyncGenerator[BlockEvent, None]:
+    ) -> Stream[BlockEvent]:
         """Watch the blocks: `BlockFound` for each new one, oldest first, however long an outage was.
 
         `BlockChanged` follows when a block has another status, until it is settled: confirmed, stale or orphan. Blocks
-        are followed from when they are found, and those of the newest page that are not settled when the stream begins.
-        One that the pool withdraws is followed no more once it has left the newest page; a WARNING says so.
+        are followed from when they are found, and from the beginning those that the first page shows as not settled.
+        One that is no longer in the list is followed no more; a WARNING says so.
 
-        A bot that keeps the id of its last block and what it still awaits misses nothing when it starts again.
+        A bot that keeps the id of its last block, and what it still awaits, misses nothing when it starts again. Lest
+        it miss its very first, it begins with `after=(await client.pool.blocks(max=1))[0].id`.
+
+        A look asks for the newest page, and for one more where a followed block stands further down; where more is new
+        than the newest page shows, it climbs up from the oldest, page by page.
 
         Args:
-            every: Seconds from look to look, each of which asks for the newest page: `/api/pool/blocks`.
+            every: Seconds from look to look: `/api/pool/blocks`.
             after: The id of the last block known: newer ones are found, first those that came meanwhile. None: the
                 stream begins with what comes next.
             commodity: Only this one's blocks, for example `BTC`; None: all.
@@ -65,25 +72,47 @@ class Watch:
                 looked for and followed.
         """
         check_commodity(commodity)
-        return _blocks(Looks(self._session, "blocks", every), commodity, KnownBlocks(after, unsettled))
+        known = KnownBlocks(after, unsettled)
+        looks = Looks(self._session, "blocks", every)
+        tail = Tail(partial(Pool(looks).blocks, commodity=commodity))
+        # What fails further down shall not keep the newest from being read.
+        looks_below = Looks(self._session, "blocks that are not settled", every)
+        below = Tail(partial(Pool(looks_below).blocks, commodity=commodity))
 
-    def shifts(self, *, every: float = 300.0, after: int | None = None) -> AsyncGenerator[Shift, None]:
+        async def look() -> list[BlockEvent]:
+            if (number := known.overdue) is not None:
+                if found := await looks_below.attempt(partial(below.around, number, known.place(number))):
+                    return known.find(number, *found)
+                known.skip()
+            seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)
+            return known.learn(*seen) if seen else []
+
+        return Stream(look)
+
+    def shifts(self, *, every: float = 300.0, after: int | None = None) -> Stream[Shift]:
         """Watch the shifts: each as it is completed, in order, none left out.
 
         Args:
             every: Seconds from look to look: `/api/pool/shifts`.
             after: The id of the last shift known: the stream begins with what came since. None: with what comes next.
         """
-        if after is not None:
-            check_integer("after", after, 0)
-        return _shifts(Looks(self._session, "shifts", every), after)
+        known = Known[Shift](after)
+        looks = Looks(self._session, "shifts", every)
+        tail = Tail(Pool(looks).shifts)
+
+        async def look() -> list[Shift]:
+            seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)
+            return known.learn(*seen) if seen else []
+
+        return Stream(look)
 
     def workers(
         self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False
-    ) -> AsyncGenerator[WorkerEvent, None]:
+    ) -> Stream[WorkerEvent]:
         """Watch a user's workers: `WorkerIdle`, `WorkerBack`, `WorkerAdded` and `WorkerGone`.
 
-        The first answer is the starting point; nothing is told of it unless `initial`.
+        The first answer is the starting point; nothing is told of it unless `initial`. An answer that is older than the
+        one before it, from a server that lags, tells nothing.
 
         Args:
             name: The user's name; None: the key's owner.
@@ -91,75 +120,41 @@ class Watch:
             initial: Whether the workers that are idle at first are told of as `WorkerIdle`.
             work: Whether `WorkReported` tells of the work done since the last look.
         """
+        check_user_name(name)
         check_flag("initial", initial)
         check_flag("work", work)
-        return _workers(Looks(self._session, "workers", every), name, initial=initial, work=work)
+        looks = Looks(self._session, "workers", every)
+        ask = partial(Users(looks).get, name)
+        before: User | None = None
 
-    def stats(self, *, every: float = 60.0) -> AsyncGenerator[PoolStats, None]:
+        async def look() -> list[WorkerEvent]:
+            nonlocal before
+            after = await looks.look(ask)
+            if after is None or (before and timedelta(0) < before.now - after.now < _LONGEST_LAG):
+                return []
+            last, before = before, after
+            if last is None:
+                return [WorkerIdle(each, after.name, after.now) for each in after.idle_workers if initial]
+            return list(worker_changes(last, after, work=work))
+
+        return Stream(look)
+
+    def stats(self, *, every: float = 60.0) -> Stream[PoolStats]:
         """Watch the pool at a glance: the first answer, and each that differs from the one before.
 
         Args:
             every: Seconds from look to look: `/api/pool/stats`.
         """
-        return _stats(Looks(self._session, "stats", every))
+        looks = Looks(self._session, "stats", every)
+        ask = Pool(looks).stats
+        last: PoolStats | None = None
 
-    merge = staticmethod(_merge)
-
-
-async def _blocks(looks: Looks, commodity: str | None, known: KnownBlocks) -> AsyncGenerator[BlockEvent, None]:
-    fetch = partial(Pool(looks).blocks, commodity=commodity)
-    while True:
-        for event in known.learn(await looks.next(partial(_newest, fetch, attrgetter("generated"), known.floor))):
-            yield event
-
-
-async def _shifts(looks: Looks, last: int | None) -> AsyncGenerator[Shift, None]:
-    fetch = Pool(looks).shifts
-    while True:
-        shifts = await looks.next(partial(_newest, fetch, attrgetter("completed"), last))
-        if last is None:
-            last = newest_id(shifts)
-        for shift in reversed(shifts):
-            if shift.id > last:
-                last = shift.id
-                yield shift
-
-
-async def _workers(looks: Looks, name: str | None, *, initial: bool, work: bool) -> AsyncGenerator[WorkerEvent, None]:
-    look = partial(Users(looks).get, name)
-    before = await looks.next(look)
-    for worker in before.idle_workers if initial else ():
-        yield WorkerIdle(worker, before.name, before.now)
-    while True:
-        after = await looks.next(look)
-        for event in worker_changes(before, after, work=work):
-            yield event
-        before = after
-
-
-async def _stats(looks: Looks) -> AsyncGenerator[PoolStats, None]:
-    look = Pool(looks).stats
-    last: PoolStats | None = None
-    while True:
-        stats = await looks.next(look)
-        if stats != last:
+        async def look() -> list[PoolStats]:
+            nonlocal last
+            stats = await looks.look(ask)
+            if stats is None or stats == last:
+                return []
             last = stats
-            yield stats
+            return [stats]
 
-
-async def _newest(
-    fetch: Callable[..., Awaitable[tuple[R, ...]]], moment: Callable[[R], datetime], floor: int | None
-) -> tuple[R, ...]:
-    """Return the newest page and, where it does not hold all that is above the id `floor`, the rest of that as well."""
-    page = await fetch(max=MAX_PAGE)
-    check_order(page)
-    if floor is None or len(page) < MAX_PAGE or page[-1].id <= floor + 1:
-        return page
-    in_hand = [page]
-
-    async def fetch_page(most: int, offset: int) -> tuple[R, ...]:
-        return in_hand.pop() if in_hand else await fetch(max=most, offset=offset, max_age=0.0)
-
-    after = floor if floor >= 0 else None
-    walk = Walk(fetch_page, moment, since=None, until=None, after=after, limit=None, offset=0, max=MAX_PAGE)
-    return tuple([record async for record in walk.records()])
+        return Stream(look)

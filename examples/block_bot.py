@@ -28,13 +28,19 @@ def correct(block: Block) -> str:
     return f"{block.chain} block {block.height} is {'confirmed' if block.confirmations_left == 0 else lost}"
 
 
+def keep(state: Path, last: int, unsettled: set[int]) -> None:
+    """Write the state file: whole, or not at all."""
+    state.with_suffix(".new").write_text(json.dumps([last, *sorted(unsettled)]))
+    state.with_suffix(".new").replace(state)
+
+
 async def watch(client: Client, every: float, state: Path) -> None:
     """Announce, correct, and remember."""
-    last: int | None = None
-    unsettled: set[int] = set()
-    if state.exists():
-        last, *ids = json.loads(state.read_text())
-        unsettled = set(ids)
+    if not state.exists():
+        newest = await client.pool.blocks(max=1)
+        keep(state, newest[0].id if newest else 0, set())
+    last, *ids = json.loads(state.read_text())
+    unsettled = set(ids)
     async for event in client.watch.blocks(every=every, after=last, unsettled=unsettled):
         match event:
             case BlockFound(block):
@@ -48,8 +54,7 @@ async def watch(client: Client, every: float, state: Path) -> None:
             unsettled.discard(block.id)
         else:
             unsettled.add(block.id)
-        state.with_suffix(".new").write_text(json.dumps([last, *sorted(unsettled)]))
-        state.with_suffix(".new").replace(state)  # whole, or not at all
+        keep(state, last, unsettled)
 
 
 async def main() -> None:

@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from bitminter_async import Stream
+
 T = TypeVar("T")
 
 
 @asynccontextmanager
-async def collecting(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
+async def collecting(stream: Stream[T]) -> AsyncGenerator[list[T], None]:
     """Give a list to which a task adds the stream's items; at the end, the stream's error is raised, if it had one."""
     items: list[T] = []
 

@@ -10,16 +10,27 @@ import attrs
 import pytest
 
 import bitminter_async
-from bitminter_async import Client
+from bitminter_async import (
+    BlockChanged,
+    BlockFound,
+    Client,
+    Stream,
+    WorkerAdded,
+    WorkerBack,
+    WorkerGone,
+    WorkerIdle,
+    WorkReported,
+)
+from bitminter_async.merging import merge
 from bitminter_async.pool import Pool
 from bitminter_async.users import Users
 from bitminter_async.watch import Watch
 
 _NAMES = """
-    ApiKey BadRequest BitminterError Block BlockChanged BlockFound BlockStatus Blocked ChainRound Client ClientClosed
-    DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound PoolStats RateLimited Receipt RequestTimeout Round
-    ServerError Shift StatusError TransportError Unauthorized User UserShift Work WorkReported Worker WorkerAdded
-    WorkerBack WorkerGone WorkerIdle
+    ApiKey BadRequest BitminterError Block BlockChanged BlockEvent BlockFound BlockStatus Blocked ChainRound Client
+    ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound PoolStats RateLimited Receipt
+    RequestTimeout Round ServerError Shift StatusError Stream TransportError Unauthorized User UserShift Work
+    WorkReported Worker WorkerAdded WorkerBack WorkerEvent WorkerGone WorkerIdle
 """
 _SIGNATURES: dict[Any, str] = {
     Client: """
@@ -52,15 +63,16 @@ _SIGNATURES: dict[Any, str] = {
     """,
     Watch.blocks: """
         (self, *, every: float = 60.0, after: int | None = None, commodity: str | None = None,
-        unsettled: Iterable[Block | int] = ()) -> AsyncGenerator[BlockFound | BlockChanged, None]
+        unsettled: Iterable[Block | int] = ()) -> Stream[BlockFound | BlockChanged]
     """,
-    Watch.shifts: "(self, *, every: float = 300.0, after: int | None = None) -> AsyncGenerator[Shift, None]",
+    Watch.shifts: "(self, *, every: float = 300.0, after: int | None = None) -> Stream[Shift]",
     Watch.workers: """
         (self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False)
-        -> AsyncGenerator[WorkerIdle | WorkerBack | WorkerAdded | WorkerGone | WorkReported, None]
+        -> Stream[WorkerIdle | WorkerBack | WorkerAdded | WorkerGone | WorkReported]
     """,
-    Watch.stats: "(self, *, every: float = 60.0) -> AsyncGenerator[PoolStats, None]",
-    Watch.merge: "(*streams: AsyncGenerator[~T, None]) -> AsyncGenerator[~T, None]",
+    Watch.stats: "(self, *, every: float = 60.0) -> Stream[PoolStats]",
+    merge: "(*streams: AsyncIterator[Any]) -> Stream[Any]",
+    Stream[Any].aclose: "(self) -> None",
     Users.get: "(self, name: str | None = None, *, max_age: float | None = None) -> User",
 }
 _FIELDS = {
@@ -129,8 +141,10 @@ def test_the_public_names() -> None:
     """The package exports these names, sorted, and each can be had."""
     assert bitminter_async.__all__ == sorted(_NAMES.split())
     assert set(_NAMES.split()) <= set(dir(bitminter_async))
-    for name in bitminter_async.__all__:
+    for name in set(bitminter_async.__all__) - {"BlockEvent", "WorkerEvent"}:
         assert getattr(bitminter_async, name).__name__ == name
+    assert bitminter_async.BlockEvent == BlockFound | BlockChanged
+    assert bitminter_async.WorkerEvent == WorkerIdle | WorkerBack | WorkerAdded | WorkerGone | WorkReported
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

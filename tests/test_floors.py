@@ -10,13 +10,13 @@ import bitminter_async
 
 _PACKAGE = Path(bitminter_async.__file__).parent
 _FLOORS = [
-    {"address", "arguments", "cache", "errors", "flights", "key", "merging", "pace", "receipt", "units"},
-    {"answer", "records", "scalars"},
+    {"address", "arguments", "cache", "errors", "flights", "key", "pace", "receipt", "stream", "units"},
+    {"answer", "merging", "records", "scalars", "seeking"},
     {"body", "decode", "events"},
     {"changes", "wire"},
     {"session"},
     {"looks", "paging"},
-    {"pool", "users"},
+    {"pool", "tail", "users"},
     {"watch"},
     {"client"},
     {"__init__"},

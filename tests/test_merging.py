@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
 
 from bitminter_async.merging import merge
+from bitminter_async.stream import Stream
 
 
 class Source:
@@ -35,12 +36,12 @@ class Source:
             self.is_closed = True
 
 
-def merged(sources: Iterable[Source]) -> AsyncGenerator[object, None]:
+def merged(sources: Iterable[Source]) -> Stream[object]:
     """Merge the streams of some sources."""
     return merge(*(source.stream for source in sources))
 
 
-async def into(items: Any, stream: AsyncGenerator[object, None]) -> None:
+async def into(items: Any, stream: AsyncIterator[object]) -> None:
     """Append to `items` what the stream gives."""
     async for item in stream:
         items.append(item)
@@ -134,7 +135,7 @@ async def test_a_stream_that_fails_while_it_is_closed_is_no_complaint(caplog: py
     assert not caplog.records
 
 
-async def _first(stream: AsyncGenerator[object, None]) -> AsyncGenerator[object, None]:
+async def _first(stream: Stream[object]) -> AsyncGenerator[object, None]:
     async with aclosing(stream):
         yield await anext(stream)
 
@@ -178,22 +179,55 @@ async def test_cancelling_the_caller_leaves_nothing(after: float) -> None:
     assert not others()
 
 
-async def test_a_timeout_around_the_loop_works() -> None:
-    """A timeout around the loop over a merged stream ends it as it ends any other wait."""
-    sources = [Source(1, every=1), Source(2, every=100)]
+async def test_a_timeout_loses_nothing() -> None:
+    """A wait for the next item that is timed out or cancelled costs no stream its item, nor ends any."""
+    sources = [Source(1, 2, 3, every=10), Source("a", "b", every=14)]
     came: list[object] = []
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(into(came, merged(sources)), 50)
-    assert came == [1]
+    async with aclosing(merged(sources)) as stream:
+        while len(came) < 5:
+            with suppress(TimeoutError):
+                came.append(await asyncio.wait_for(anext(stream), 3))
+        assert came == [1, "a", 2, "b", 3]
     assert all(source.is_closed for source in sources)
     assert not others()
 
 
+async def test_closing_closes_what_was_begun_elsewhere() -> None:
+    """A merged stream that is closed before its first item closes its streams nevertheless, and is over."""
+    source = Source(1, 2)
+    await anext(source.stream)
+    stream = merged([source])
+    await stream.aclose()
+    assert source.is_closed
+    assert [item async for item in stream] == []
+
+
+async def test_any_async_iterator_can_be_merged() -> None:
+    """An iterator that is no generator, and cannot be closed, is merged like any other."""
+
+    class Count:
+        def __init__(self) -> None:
+            self.number = 0
+
+        def __aiter__(self) -> "Count":
+            return self
+
+        async def __anext__(self) -> int:
+            await asyncio.sleep(1)
+            self.number += 1
+            return self.number
+
+    source, count = Source("x", every=1.5), Count()
+    async with aclosing(merge(source.stream, count)) as stream:
+        assert [await anext(stream) for _ in range(4)] == [1, "x", 2, 3]
+    assert not others()
+
+
 async def test_what_is_no_stream_is_refused() -> None:
-    """Something else than an async generator, or the same one twice, is named at once, and nothing is begun."""
+    """Something else than an async iterator, or the same one twice, is named at once, and nothing is begun."""
     source = Source(1)
-    with pytest.raises(TypeError, match="merge joins async generators, not list"):
-        merge([1, 2])  # type: ignore[arg-type]  # that is the fault
+    with pytest.raises(TypeError, match="merge joins async iterators, not list"):
+        merge([1, 2])  # type: ignore[call-overload]  # that is the fault
     with pytest.raises(ValueError, match="the same stream twice"):
         merge(source.stream, source.stream)
     assert [item async for item in source.stream] == [1]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import pickle
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from bitminter_async import (
     ClientClosed,
     Forbidden,
     NotFound,
+    Stream,
     Unauthorized,
     WorkerAdded,
     WorkerBack,
@@ -63,12 +64,12 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def watch_workers(client: Client) -> AsyncGenerator[Any, None]:
+def watch_workers(client: Client) -> Stream[Any]:
     """Watch the key owner's workers, every 60 s."""
     return client.watch.workers()
 
 
-def watch_stats(client: Client) -> AsyncGenerator[Any, None]:
+def watch_stats(client: Client) -> Stream[Any]:
     """Watch the stats, every 60 s."""
     return client.watch.stats()
 
@@ -204,6 +205,47 @@ async def test_work_done_in_an_outage_is_not_lost() -> None:
         assert sum(event.accepted["BTC"] for event in events if isinstance(event, WorkReported)) == last - first > 0
 
 
+async def test_work_of_a_new_commodity_counts_where_nothing_was_before() -> None:
+    """A worker's first work ever is told of; where its earlier work is not known, nothing is guessed."""
+    before = user(
+        worker("new", work={}, last_work=None, alive=False),
+        worker("old", work={"BTC": _work(7, 0)}),
+    )
+    after = user(
+        worker("new", work={"BTC": _work(5000, 3)}),
+        worker("old", work={"BTC": _work(7, 0), "NMC": _work(900, 9)}),
+    )
+    fake = Fake(before, after)
+    async with make(fake) as client, collecting(client.watch.workers(work=True)) as events:
+        await asyncio.sleep(61)
+        work, back = events
+        assert isinstance(work, WorkReported)
+        assert [work.worker.name, dict(work.accepted), dict(work.rejected)] == ["new", {"BTC": 5000}, {"BTC": 3}]
+        assert isinstance(back, WorkerBack)
+
+
+@pytest.mark.parametrize("lag", [1, 60, 599])
+async def test_an_answer_from_the_past_tells_nothing(lag: int) -> None:
+    """An answer that is older than the one before it, from a server that lags, neither tells nor counts anything."""
+    at = 1393675200
+    steps = [(at, 100, True), (at + 600, 200, False), (at + 600 - lag, 150, True), (at + 720, 210, False)]
+    looks = [user(worker(alive=a, work={"BTC": _work(n, 0)}), now=t) for t, n, a in steps]
+    fake = Fake(*looks)
+    async with make(fake) as client, collecting(client.watch.workers(work=True)) as events:
+        await asyncio.sleep(181)
+        assert [type(event).__name__ for event in events] == ["WorkReported", "WorkerIdle", "WorkReported"]
+        assert sum(event.accepted["BTC"] for event in events if isinstance(event, WorkReported)) == 110
+        assert [event.time for event in events] == sorted(event.time for event in events)
+
+
+async def test_a_clock_that_is_set_back_silences_no_stream() -> None:
+    """Where the pool's clock jumps back by more than any lag, its answers count again at once."""
+    fake = Fake(user(worker()), user(worker(alive=False), now=1393675200 - 3600))
+    async with make(fake) as client:
+        assert isinstance(await anext(client.watch.workers()), WorkerIdle)
+    assert len(fake.sent) == 2
+
+
 async def test_two_workers_of_one_name_are_no_news() -> None:
     """An answer that lists a name twice does not make the stream tell of an added worker at each look."""
     fake = Fake(*(user(worker("a"), worker("a", alive=False)) for _ in range(3)))
@@ -235,7 +277,7 @@ async def test_shifts_come_in_order() -> None:
 
 
 async def test_shifts_after_a_long_time_are_all_there() -> None:
-    """With `after`, all shifts since come first, in as few requests as they fill pages, then those to come."""
+    """With `after`, all shifts since come first, in few more requests than they fill pages, then those to come."""
     pool = LocalPool(speed=1.0)
     async with pool.client() as client:
         everything = [shift.id async for shift in client.pool.iter_shifts(limit=120)][::-1]
@@ -243,7 +285,7 @@ async def test_shifts_after_a_long_time_are_all_there() -> None:
         async with collecting(client.watch.shifts(after=everything[0])) as shifts:
             await asyncio.sleep(1)
             assert [shift.id for shift in shifts] == everything[1:]
-            assert len(pool.requests) - asked == 2  # the first of three pages is the one just asked for
+            assert len(pool.requests) - asked <= 4
             await asyncio.sleep(3601)
             newest = (await client.pool.shifts(max=1))[0].id
             assert [shift.id for shift in shifts] == [*everything[1:], newest]
@@ -267,6 +309,15 @@ async def test_looks_do_not_drift() -> None:
         await asyncio.sleep(100)
     assert fake.times == pytest.approx([fake.times[0] + 1.1 * number for number in range(len(fake.times))])
     assert len(fake.times) == 91
+
+
+async def test_a_tiny_every_is_as_fast_as_the_pace() -> None:
+    """However small `every` is, looks are as far apart as the client's requests, and go on."""
+    fake = Fake(*(stats(number) for number in range(9)))
+    async with make(fake, interval=1.0) as client, collecting(client.watch.stats(every=5e-324)) as seen:
+        await asyncio.sleep(5.5)
+        assert [each.active_users for each in seen] == [0, 1, 2, 3, 4, 5]
+    assert fake.times == pytest.approx([fake.times[0] + number for number in range(len(fake.times))])
 
 
 async def test_a_slow_caller_piles_up_nothing() -> None:
@@ -392,14 +443,45 @@ async def test_in_an_outage_each_look_tries_once() -> None:
 )
 async def test_an_error_that_will_not_pass_ends_the_stream(status: int, error: type[Exception], outage: int) -> None:
     """Where the pool refuses the question, the stream ends with that error, at first or later, and asks no more."""
-    fake = Fake(*(answer(b"", 500) for _ in range(outage)), user(worker()), answer(b"", status))
+    fake = Fake(*(answer(b"", 500) for _ in range(outage)), answer(b"", status))
     async with make(fake) as client:
         stream = client.watch.workers(every=10)
         with pytest.raises(error):
             await anext(stream)
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
-    assert len(fake.sent) == outage + 2
+    assert len(fake.sent) == outage + 1
+
+
+async def test_a_permission_that_is_taken_away_ends_the_stream() -> None:
+    """A 403 to a key that was good until then ends the stream, once a public call has shown that it is no block."""
+    fake = Fake(user(worker()), answer(b"", 403), answer(5))
+    async with make(fake) as client:
+        with pytest.raises(Forbidden):
+            await anext(client.watch.workers(every=10))
+    assert fake.paths == ["/api/users", "/api/users", "/api/pool/workers"]
+
+
+@pytest.mark.parametrize("public", [answer(b"", 403), httpx.ConnectError("refused")], ids=["blocked", "down"])
+async def test_a_block_does_not_pass_for_a_missing_permission(public: Step) -> None:
+    """A 403 to a key that was good until then is lived through while the pool answers nobody else's question either."""
+    fake = Fake(user(worker()), answer(b"", 403), public, user(worker(alive=False)))
+    async with make(fake) as client:
+        event = await anext(client.watch.workers())
+        assert isinstance(event, WorkerIdle)
+    assert fake.times[-1] - fake.times[0] == pytest.approx(120 if isinstance(public, Exception) else 960)
+
+
+async def test_closing_the_client_during_the_public_call_ends_the_stream() -> None:
+    """ClientClosed is the end there, too."""
+    fake = Fake(user(worker()), answer(b"", 403), answer(5), delay=5)
+    client = make(fake)
+    task = asyncio.create_task(_drain(client.watch.workers()))
+    await asyncio.sleep(67)
+    assert fake.paths[-1] == "/api/pool/workers"
+    await client.aclose()
+    with pytest.raises(ClientClosed):
+        await task
 
 
 async def test_a_refused_key_ends_the_stream() -> None:
@@ -416,7 +498,7 @@ async def test_a_refused_key_ends_the_stream() -> None:
 
 @pytest.mark.parametrize("watch", [watch_workers, watch_stats])
 async def test_closing_the_client_ends_its_streams(
-    watch: Callable[[Client], AsyncGenerator[Any, None]], caplog: pytest.LogCaptureFixture
+    watch: Callable[[Client], Stream[Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A stream that waits for its next look ends with ClientClosed as soon as the client is closed: no outage, that."""
     fake = Fake(user(worker()) if watch is watch_workers else stats(1))
@@ -436,7 +518,7 @@ async def test_closing_the_client_ends_its_streams(
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def _drain(stream: AsyncGenerator[Any, None]) -> None:
+async def _drain(stream: Stream[Any]) -> None:
     async for _ in stream:
         pass
 
@@ -452,6 +534,34 @@ async def test_a_stream_of_a_closed_client_does_not_sleep_first() -> None:
     with pytest.raises(ClientClosed):
         await anext(stream)
     assert now() == pytest.approx(begin)
+
+
+async def test_a_timeout_loses_nothing() -> None:
+    """A wait for the next event that is timed out, while the stream waits or asks, is taken up by the next."""
+    fake = Fake(user(worker()), user(worker()), user(worker(alive=False)), delay=2)
+    async with make(fake) as client:
+        start = now()
+        stream = client.watch.workers(every=10.5)
+        for _ in range(4):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(stream), 3)
+        event = await anext(stream)
+        assert isinstance(event, WorkerIdle)
+        assert now() == pytest.approx(start + 14)  # the look at 10.5 s was cut short at 12 s, and made again
+    assert len(fake.sent) == 3
+
+
+async def test_a_stream_can_be_closed_while_it_waits() -> None:
+    """After `aclose()` nothing more comes, also not what is in the air."""
+    fake = Fake(stats(1), delay=5)
+    async with make(fake) as client:
+        stream = client.watch.stats()
+        task = asyncio.create_task(_drain(stream))
+        await asyncio.sleep(1)
+        await stream.aclose()
+        await task
+        assert [each async for each in stream] == []
+    assert len(fake.sent) == 1
 
 
 @pytest.mark.parametrize("in_air", [True, False])
@@ -473,7 +583,8 @@ async def test_nothing_is_asked_before_the_first_event_is_wanted() -> None:
     """Making a stream sends nothing; neither does closing one that was never begun."""
     fake = Fake()
     async with make(fake) as client:
-        streams = [client.watch.blocks(), client.watch.shifts(), client.watch.workers(), client.watch.stats()]
+        watch = client.watch
+        streams: list[Stream[Any]] = [watch.blocks(), watch.shifts(), watch.workers(), watch.stats()]
         for stream in streams:
             await stream.aclose()
     assert not fake.sent
@@ -509,6 +620,10 @@ async def test_streams_merge() -> None:
         ("blocks", {"after": "7"}, TypeError, "after is an int, not str"),
         ("blocks", {"commodity": "B/C"}, ValueError, "commodity is a short name"),
         ("blocks", {"unsettled": [1.5]}, TypeError, "an id in unsettled is an int, not float"),
+        ("blocks", {"unsettled": None}, TypeError, "unsettled is an iterable of blocks or ids, not NoneType"),
+        ("blocks", {"unsettled": "7"}, TypeError, "unsettled is an iterable of blocks or ids, not str"),
+        ("workers", {"name": 5}, TypeError, "a user's name is a string, not int"),
+        ("workers", {"name": ".."}, ValueError, "cannot be asked for"),
         ("workers", {"initial": 1}, TypeError, "initial is True or False, not 1"),
         ("workers", {"work": None}, TypeError, "work is True or False, not None"),
     ],

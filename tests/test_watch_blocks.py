@@ -26,7 +26,8 @@ _UNSETTLED, _SETTLED = ("processing", "unconfirmed"), ("confirmed", "stale", "or
 
 def make(transport: httpx.AsyncBaseTransport, **options: Any) -> Client:
     """A client over the transport, unspaced, which tries each call once."""
-    return Client(base_url="https://pool.example", interval=0, attempts=1, transport=transport, **options)
+    defaults: dict[str, Any] = {"base_url": "https://pool.example", "interval": 0, "attempts": 1}
+    return Client(**(defaults | options), transport=transport)
 
 
 def page(*blocks: tuple[int, str]) -> httpx.Response:
@@ -52,6 +53,49 @@ def short(events: Sequence[BlockFound | BlockChanged]) -> list[tuple[Any, ...]]:
 def in_a_row(first: int, last: int, status: str = "confirmed") -> list[tuple[int, str]]:
     """Blocks from the id `first` down to `last`."""
     return [(number, status) for number in range(first, last - 1, -1)]
+
+
+def found(events: Sequence[BlockFound | BlockChanged]) -> list[int]:
+    """The ids of the blocks that were found."""
+    return [event.block.id for event in events if isinstance(event, BlockFound)]
+
+
+class _Pool(httpx.AsyncBaseTransport):
+    """A pool whose list moves, and which answers or not."""
+
+    def __init__(self, *blocks: tuple[int, str]) -> None:
+        self.blocks = dict(blocks)
+        self.is_up = True
+        self.unreadable: int | None = None
+        self.asked: list[tuple[int, int]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a page."""
+        start, count = int(request.url.params["offset"]), int(request.url.params["max"])
+        self.asked.append((count, start))
+        if not self.is_up:
+            raise httpx.ConnectError("refused")
+        rows = [as_json(*block) for block in sorted(self.blocks.items(), reverse=True)[start : start + count]]
+        return answer([{**row, "generator": None} if row["id"] == self.unreadable else row for row in rows])
+
+    def find(self, count: int, status: str = "confirmed") -> None:
+        """Find so many blocks."""
+        newest = max(self.blocks, default=-1)
+        self.blocks |= dict(in_a_row(newest + count, newest + 1, status))
+
+    def move(self, what: str, number: int) -> None:
+        """Find so many blocks, settle one or most, or fail."""
+        unsettled = [each for each, status in self.blocks.items() if status in _UNSETTLED]
+        match what:
+            case "find":
+                newest = max(self.blocks)
+                self.blocks |= {newest + n + n % 2: _UNSETTLED[n % 2] for n in range(1, number + 1)}
+            case "settle" if unsettled:
+                self.blocks[unsettled[number % len(unsettled)]] = _SETTLED[number % 3]
+            case "settle most":
+                self.blocks |= dict.fromkeys(unsettled[: len(unsettled) - number % 4], "confirmed")
+            case _:
+                self.is_up = what != "fail"
 
 
 async def test_a_block_is_found_and_followed_until_it_is_settled() -> None:
@@ -96,19 +140,27 @@ async def test_the_first_blocks_of_an_empty_pool_are_found() -> None:
     async with make(fake) as client, collecting(client.watch.blocks()) as events:
         await asyncio.sleep(61)
         assert short(events) == [(0, "stale"), (1, "processing")]
-    fake = Fake(page(), page(*in_a_row(60, 11)), page(*in_a_row(12, 0)))
-    async with make(fake) as client, collecting(client.watch.blocks()) as events:
-        await asyncio.sleep(61)
-        assert [event.block.id for event in events if isinstance(event, BlockFound)] == list(range(61))
+    pool = _Pool()
+    async with make(pool) as client, collecting(client.watch.blocks()) as events:
+        await asyncio.sleep(59)
+        pool.find(61)
+        await asyncio.sleep(2)
+        assert found(events) == list(range(61))
 
 
 async def test_one_commodity_only() -> None:
-    """`commodity` goes into each request, those of a walk included."""
-    fake = Fake(page(*in_a_row(90, 41)), page(*in_a_row(42, 31)))
-    async with make(fake) as client, collecting(client.watch.blocks(commodity="NMC", after=33)) as events:
-        await asyncio.sleep(1)
-        assert [event.block.id for event in events if isinstance(event, BlockFound)] == list(range(34, 91))
-    assert fake.paths == [f"/api/pool/blocks?max=50&offset={offset}&commodity=NMC" for offset in (0, 48)]
+    """`commodity` goes into each request, those further down included."""
+    pool = LocalPool()
+    async with pool.client() as client:
+        blocks = [block.id async for block in client.pool.iter_blocks(commodity="NMC", limit=120)]
+        pool.advance(86_400)
+        asked = len(pool.requests)
+        async with collecting(client.watch.blocks(commodity="NMC", after=blocks[-1], unsettled=[blocks[99]])) as events:
+            await asyncio.sleep(1)
+            assert {event.block.chain for event in events if isinstance(event, BlockFound)} == {"NMC"}
+            assert set(found(events)) > {*blocks[:-1]} - {blocks[99]}
+    assert {request.params["commodity"] for request in pool.requests[asked:]} == {"NMC"}
+    assert len({request.params["offset"] for request in pool.requests[asked:]}) > 2
 
 
 async def test_a_restart_misses_nothing() -> None:
@@ -130,26 +182,56 @@ async def test_a_restart_misses_nothing() -> None:
         unsettled: list[Block | int] = [*awaited[:2], by_id]
         async with collecting(client.watch.blocks(after=by_id, unsettled=unsettled)) as events:
             await asyncio.sleep(1)
-            assert short(events)[:3] == [
+            assert found(events) == new
+            assert [event for event in short(events) if len(event) == 3] == [
                 (orphaned, "processing", "orphan"),
                 (confirmed, "processing", "confirmed"),
                 (by_id, None, "orphan"),
             ]
-            assert [event.block.id for event in events[3:] if isinstance(event, BlockFound)] == new
 
 
 async def test_what_is_awaited_is_looked_for_at_any_depth() -> None:
-    """Blocks given as `unsettled` far below the newest page are found by a walk, then followed as long as it takes."""
-    deep = [(*in_a_row(252, 211), (210, status), *in_a_row(209, 203)) for status in ("unconfirmed", "orphan")]
-    fake = Fake(
-        *(page(*in_a_row(300, 251)), page(*deep[0])),
-        *(page(*in_a_row(300, 251)), page(*deep[1])),
-        page(*in_a_row(301, 252)),
-    )
-    async with make(fake) as client, collecting(client.watch.blocks(unsettled=[210])) as events:
-        await asyncio.sleep(121)
-        assert short(events) == [(210, "unconfirmed", "orphan"), (301, "confirmed")]
-    assert len(fake.sent) == 5
+    """Blocks given as `unsettled` far below the newest page are found, and followed by one page a look."""
+    pool = _Pool(*in_a_row(3000, 1))
+    pool.blocks |= {500: "unconfirmed", 2100: "processing"}
+    async with make(pool) as client, collecting(client.watch.blocks(unsettled=[500, 2100])) as events:
+        await asyncio.sleep(59)
+        asked = len(pool.asked)
+        assert asked <= 5
+        await asyncio.sleep(600)
+        assert events == []
+        assert len(pool.asked) == asked + 20
+        pool.blocks |= {500: "orphan", 2100: "unconfirmed", 3001: "unconfirmed"}
+        await asyncio.sleep(120)
+        assert sorted(short(events)) == [
+            (500, "unconfirmed", "orphan"),
+            (2100, "processing", "unconfirmed"),
+            (3001, "unconfirmed"),
+        ]
+
+
+async def test_a_block_that_never_settles_costs_one_page_a_look() -> None:
+    """However deep a block sinks that is never settled, a look takes two requests at most."""
+    pool = _Pool(*in_a_row(40, 1))
+    async with make(pool) as client, collecting(client.watch.blocks()) as events:
+        await asyncio.sleep(1)
+        pool.find(1, "unconfirmed")
+        for _ in range(500):
+            await asyncio.sleep(60)
+            pool.find(2)
+        assert len(pool.asked) <= 2 * 501
+        pool.blocks[41] = "stale"
+        await asyncio.sleep(60)
+        assert found(events) == list(range(41, 1042))
+        assert short(events)[-1] == (41, "unconfirmed", "stale")
+
+
+async def test_a_page_of_unsettled_blocks_takes_one_request_a_look() -> None:
+    """While all that is followed stands on the newest page, down to its last place, a look is one request."""
+    pool = _Pool(*in_a_row(100, 51, "unconfirmed"), *in_a_row(50, 1))
+    async with make(pool) as client, collecting(client.watch.blocks()):
+        await asyncio.sleep(601)
+    assert pool.asked == [(50, 0)] * 11
 
 
 async def test_a_settled_block_given_as_awaited_is_not_followed() -> None:
@@ -173,90 +255,130 @@ async def test_a_found_block_that_is_given_as_awaited_is_not_found_again() -> No
 
 
 async def test_an_outage_loses_no_block() -> None:
-    """However many blocks an outage lasted for, each is found once, oldest first; a failing walk begins again."""
-    newest = in_a_row(200, 151, "unconfirmed")
-    rest = in_a_row(152, 103, "confirmed")
-    end = in_a_row(104, 55, "confirmed")
-    fake = Fake(
-        page(*in_a_row(80, 31)),
-        *(httpx.ConnectError("refused") for _ in range(50)),
-        *(page(*newest), httpx.ReadTimeout("late")),
-        *(page(*newest), page(*rest), page(*end)),
-        page(*newest),
-    )
-    async with make(fake) as client, collecting(client.watch.blocks(every=600)) as events:
-        await asyncio.sleep(53 * 600 + 1)
-        assert [event.block.id for event in events if isinstance(event, BlockFound)] == list(range(81, 201))
-        assert len(events) == 120
-    assert len(fake.sent) == 57
+    """However many blocks an outage lasted for, each is found once, oldest first, in as many pages as they fill."""
+    pool = _Pool(*in_a_row(80, 1))
+    async with make(pool) as client, collecting(client.watch.blocks(every=600)) as events:
+        await asyncio.sleep(1)
+        pool.is_up = False
+        await asyncio.sleep(50 * 600)
+        pool.find(1000)
+        pool.is_up = True
+        asked = len(pool.asked)
+        await asyncio.sleep(600)
+        assert found(events) == list(range(81, 1081))
+        assert len(pool.asked) - asked <= 1000 // 48 + 3
+
+
+async def test_a_failure_on_the_way_costs_nothing_that_came() -> None:
+    """Where each page but a few fails, what came is given all the same, and the next look goes on from there."""
+    pool = _Pool(*in_a_row(5000, 1))
+
+    async def come_and_go() -> None:
+        while True:
+            pool.is_up = not pool.is_up
+            await asyncio.sleep(30 if pool.is_up else 300)
+
+    async with make(pool, interval=1.0) as client, collecting(client.watch.blocks(after=1)) as events:
+        weather = asyncio.create_task(come_and_go())
+        await asyncio.sleep(3600)
+        weather.cancel()
+        assert found(events) == list(range(2, 5001))
+        assert len(pool.asked) < 5000 / 48 + 3600 / 60 + 20
+
+
+async def test_a_block_that_cannot_be_read_is_named_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """All before it is given, the log names it, a look costs little however long that lasts, and then all comes."""
+    caplog.set_level(logging.WARNING)
+    pool = _Pool(*in_a_row(200, 1))
+    pool.unreadable = 120
+    async with make(pool) as client, collecting(client.watch.blocks(after=1)) as events:
+        for _ in range(300):
+            await asyncio.sleep(60)
+            pool.find(1)
+        assert events
+        assert found(events) == list(range(2, len(events) + 2))
+        assert len(events) > 60
+        assert len(pool.asked) <= 3 * 300
+        assert len(caplog.records) <= 4  # one more whenever the list's movement lets it come a little further
+        assert ".generator is not a string ($[" in caplog.text
+        assert "] is the record with id 120)" in caplog.text
+        pool.unreadable = None
+        await asyncio.sleep(60)
+        assert found(events) == list(range(2, 501))
 
 
 async def test_a_lagging_answer_loses_and_doubles_nothing() -> None:
     """An answer that is older than the one before it takes nothing back: what it lacks is still followed after it."""
-    ahead, behind = page((6, "unconfirmed"), (5, "confirmed")), page((5, "confirmed"))
-    fake = Fake(page((5, "confirmed")), ahead, behind, page((6, "orphan"), (5, "unconfirmed")))
+    statuses = ("unconfirmed", None, "processing", "unconfirmed", "orphan")
+    pages = [page(*([(6, status)] if status else []), (5, "confirmed")) for status in statuses]
+    fake = Fake(page((5, "confirmed")), *pages)
     async with make(fake) as client, collecting(client.watch.blocks()) as events:
-        await asyncio.sleep(181)
+        await asyncio.sleep(301)
         assert short(events) == [(6, "unconfirmed"), (6, "unconfirmed", "orphan")]
+    assert not fake.script
 
 
 async def test_a_withdrawn_block_is_let_go(caplog: pytest.LogCaptureFixture) -> None:
-    """A followed block that is withdrawn costs no walk while the newest page would show it, then one, then none."""
+    """A followed block that is withdrawn costs nothing while the newest page would show it, then a page, then none."""
     caplog.set_level(logging.WARNING)
-    fake = Fake(
-        page((100, "unconfirmed"), *in_a_row(99, 51)),
-        page((101, "confirmed"), *in_a_row(99, 51)),
-        *(page(*in_a_row(180, 131)), page(*in_a_row(132, 101), *in_a_row(99, 82))),
-        page(*in_a_row(180, 131)),
-    )
-    async with make(fake) as client, collecting(client.watch.blocks()) as events:
-        await asyncio.sleep(181)
-        assert [event.block.id for event in events if isinstance(event, BlockFound)] == list(range(101, 181))
-        assert len(events) == 80
-    assert len(fake.sent) == 5
+    pool = _Pool((100, "unconfirmed"), *in_a_row(99, 1))
+    async with make(pool) as client, collecting(client.watch.blocks()) as events:
+        await asyncio.sleep(59)
+        pool.find(5)
+        del pool.blocks[100]
+        await asyncio.sleep(60)
+        assert pool.asked == [(50, 0)] * 2
+        assert not caplog.records
+        pool.find(46)
+        await asyncio.sleep(60)
+        assert pool.asked[2:] == [(50, 0), (50, 0), (50, 48)]
+        await asyncio.sleep(60)
+        assert len(pool.asked) == 6
+        assert found(events) == list(range(101, 152))
     assert [record.getMessage() for record in caplog.records] == [
-        "block 100 is in the pool's list no more, so it is not followed any longer"
+        "block 100 is not in the pool's list, so it is not followed any longer"
     ]
 
 
-async def test_an_id_that_never_was_costs_one_walk(caplog: pytest.LogCaptureFixture) -> None:
-    """An awaited id that is not in the list is looked for once, to the list's end, and told."""
+async def test_an_id_that_never_was_is_looked_for_once(caplog: pytest.LogCaptureFixture) -> None:
+    """An awaited id that is not in the list is looked for once, in few requests, and told."""
     caplog.set_level(logging.WARNING)
-    fake = Fake(page(*in_a_row(60, 11)), page(*in_a_row(12, 1)), page(*in_a_row(60, 11)))
-    async with make(fake) as client, collecting(client.watch.blocks(unsettled=[0])) as events:
-        await asyncio.sleep(61)
+    pool = _Pool(*in_a_row(29_000, 9_000))
+    async with make(pool) as client, collecting(client.watch.blocks(unsettled=[0, 10_000_000])) as events:
+        await asyncio.sleep(59)
+        asked = len(pool.asked)
+        assert asked <= 25
+        await asyncio.sleep(600)
         assert events == []
-    assert len(fake.sent) == 3
-    assert "block 0 is in the pool's list no more" in caplog.text
+        assert len(pool.asked) == asked + 10
+    assert [record.getMessage() for record in caplog.records] == [
+        "block 0 is not in the pool's list, so it is not followed any longer"
+    ]
 
 
-class _Pool(httpx.AsyncBaseTransport):
-    """A pool whose list moves, and which answers or not."""
+async def test_an_after_that_the_list_has_not_reached_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A list that ends below `after`, as another pool's may, makes a silent stream: the log says so, once."""
+    caplog.set_level(logging.WARNING)
+    pool = _Pool(*in_a_row(90, 1))
+    async with make(pool) as client, collecting(client.watch.blocks(after=100)) as events:
+        await asyncio.sleep(120)
+        pool.find(20)
+        await asyncio.sleep(60)
+        assert found(events) == list(range(101, 111))
+    assert [record.getMessage() for record in caplog.records] == [
+        "nothing comes until the pool's list, which ends at 90, has passed 100"
+    ]
 
-    def __init__(self) -> None:
-        self.blocks = {1: "confirmed"}
-        self.is_up = True
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a page."""
-        if not self.is_up:
-            raise httpx.ConnectError("refused")
-        start, count = int(request.url.params["offset"]), int(request.url.params["max"])
-        return page(*sorted(self.blocks.items(), reverse=True)[start : start + count])
-
-    def move(self, what: str, number: int) -> None:
-        """Find so many blocks, settle one or most, or fail."""
-        unsettled = [each for each, status in self.blocks.items() if status in _UNSETTLED]
-        match what:
-            case "find":
-                newest = max(self.blocks)
-                self.blocks |= {newest + n + n % 2: _UNSETTLED[n % 2] for n in range(1, number + 1)}
-            case "settle" if unsettled:
-                self.blocks[unsettled[number % len(unsettled)]] = _SETTLED[number % 3]
-            case "settle most":
-                self.blocks |= dict.fromkeys(unsettled[: len(unsettled) - number % 4], "confirmed")
-            case _:
-                self.is_up = what != "fail"
+async def test_a_list_that_does_not_heed_offset_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """Where every page is the newest, the stream says in a few requests that it cannot be whole, and tries again."""
+    caplog.set_level(logging.WARNING)
+    fake = Fake(lambda request: page(*in_a_row(900, 901 - int(request.url.params["max"]))), repeat=True)
+    async with make(fake) as client, collecting(client.watch.blocks(after=1)) as events:
+        await asyncio.sleep(1)
+        assert events == []
+    assert len(fake.sent) <= 12
+    assert "GapError: the walk cannot go on whole after the record with id 2" in caplog.text
 
 
 class _Bot:
@@ -298,7 +420,7 @@ def test_a_bot_knows_in_the_end_what_the_pool_knows(steps: list[tuple[str, int]]
     """Whatever is found, settled, out of order or down, and however often the bot begins anew: nothing is missed."""
 
     async def live() -> None:
-        pool = _Pool()
+        pool = _Pool((1, "confirmed"))
         async with make(pool) as client:
             bot = _Bot(client)
             life = asyncio.create_task(bot.live())
@@ -328,9 +450,9 @@ def test_what_is_known_stays_small() -> None:
     """A stream keeps what is unsettled and nothing else, however long it runs."""
     known = KnownBlocks(None, ())
     for newest in range(10, 400):
-        blocks = [
-            as_json(number, "unconfirmed" if number > newest - 9 else "confirmed") for number in range(newest, 0, -1)
-        ]
-        known.learn([record(Block, **block) for block in blocks[:10]])
-        assert known.floor == newest - 9
+        ids = range(newest, newest - 10, -1)
+        statuses = ["unconfirmed"] * 9 + ["confirmed"]
+        known.learn(0, [record(Block, **as_json(*block)) for block in zip(ids, statuses, strict=True)])
+        assert known.last == newest
     assert len(known._followed) == 9
+    assert known.overdue is None

@@ -1,0 +1,85 @@
+"""Seeking: where in a long list a place is, in few requests."""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, cast
+
+from .arguments import MAX_PAGE
+
+__all__ = ["OVERLAP", "Mark", "expect", "seek"]
+
+OVERLAP = 2
+"""How many records a page shares with the one before it, so that the two prove to be neighbours."""
+
+_LONGEST_LIST = 10**8  # what seems longer does not heed `offset`
+_LONGEST_LEAP = 64  # times what is known, in case the list ends sooner
+_MIDDLE = 0.5
+
+
+class Mark(NamedTuple):
+    """A record of a list by what falls along the list: its id, or its moment in seconds."""
+
+    offset: int
+    key: float | None
+    """None past the list's end."""
+
+
+async def seek(probe: Callable[[int], Awaitable[float | None]], top: Mark, above: Mark, key: float) -> int | None:
+    """Return the offset of a record above `key` that is less than a page above the first one at or below it.
+
+    It interpolates on the key, and bisects after each step that did not halve what is left, in case keys fall unevenly:
+    in O(log n) requests.
+
+    Args:
+        probe: Brings the key of the record at an offset; None past the list's end.
+        top: A record above `key`.
+        above: Another, further down.
+        key: What is sought.
+
+    Returns:
+        The offset; None where the list seems endless, and so does not heed offsets.
+    """
+    below: Mark | None = None
+    bisect = False
+    while above.offset < _LONGEST_LIST:
+        width = below.offset - above.offset if below else math.inf
+        offset = _guess(top, above, below, key, bisect=bisect)
+        mark = Mark(offset, await probe(offset))
+        if mark.key is not None and mark.key > key:
+            above = mark
+        else:
+            below = mark
+        if below and below.offset - above.offset <= MAX_PAGE - OVERLAP:
+            return above.offset
+        bisect = not bisect and below is not None and below.offset - above.offset > width / 2
+    return None
+
+
+def expect(top: Mark, above: Mark, key: float) -> float:
+    """Return how many records after `above` are above `key` as well, if they go on as from `top` to `above`."""
+    covered = max(_drop(top, cast("float", above.key)), 1.0)
+    return (above.offset - top.offset) * _drop(above, key) / covered
+
+
+def _guess(top: Mark, above: Mark, below: Mark | None, key: float, *, bisect: bool) -> int:
+    """Return the offset, strictly between `above` and `below`, at which to look next."""
+    if below and below.key is not None:
+        width = below.offset - above.offset
+        part = _drop(above, key) / _drop(above, below.key)
+        # Aim beyond the middle of what chance allows, so that the nearer bound comes close as well.
+        margin = min(1.5 * math.sqrt(width * part * (1 - part)), width / 4)
+        guess = above.offset + width * part + (margin if part < _MIDDLE else -margin)
+    else:
+        expected = expect(top, above, key)
+        guess = above.offset + expected
+        if below is None:
+            known = max(above.offset - top.offset, 1)
+            leap = expected + 2 * math.sqrt(expected)
+            return above.offset + int(min(max(leap, known), _LONGEST_LEAP * known))
+    if bisect or not above.offset < guess < below.offset:
+        guess = (above.offset + below.offset) / 2
+    return min(max(int(guess), above.offset + 1), below.offset - 1)
+
+
+def _drop(upper: Mark, key: float) -> float:
+    return cast("float", upper.key) - key
