@@ -147,7 +147,7 @@ async def test_block_bot(tmp_path: Path) -> None:
     pool, options = LocalPool(), ("--every", 0.05, "--state", tmp_path / "state.json")
     async with pool.serve() as url:
         async with running("block_bot", *options, BITMINTER_URL=url) as service:
-            await looks(pool, "/api/pool/blocks", 1)
+            await until((tmp_path / "state.json").exists)
             await service.stop()
         first = pool.find_block()  # the very first, which comes while the bot is down
         async with running("block_bot", *options, BITMINTER_URL=url) as service:
