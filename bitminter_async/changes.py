@@ -25,6 +25,7 @@ __all__ = ["Known", "KnownBlocks", "worker_changes"]
 
 _LOGGER = logging.getLogger("bitminter_async")
 _BEFORE_ALL = -1
+_MARGIN = 5  # how many withdrawn blocks pull another up, at most as a rule, between two looks at it
 _NO_WORK = Work(0, 0, 0, 0, 0, 0)
 
 
@@ -111,7 +112,7 @@ class KnownBlocks:
     def place(self, number: int) -> int | None:
         """Return the offset of a page that is likely to show a followed block."""
         place = self._followed[number].place
-        return None if place is None else max(0, place - MAX_PAGE // 2)
+        return None if place is None else max(0, place - _MARGIN)
 
     def learn(self, offset: int, page: Sequence[Block]) -> list[BlockEvent]:
         """Take in the page that follows `last`, newest first; return what is new in it, oldest first."""
@@ -125,36 +126,38 @@ class KnownBlocks:
             self._overdue = self._below(page)
         return events
 
-    def find(self, number: int, offset: int, page: Sequence[Block]) -> list[BlockEvent]:
-        """Take in the page in which a followed block stands, or would stand; return what has changed in it."""
+    def find(self, number: int, found: tuple[int, Sequence[Block]] | None) -> list[BlockEvent]:
+        """Take in the page in which a followed block stands or would stand, with its offset; return what has changed.
+
+        None: it could not be had, and what is overdue is looked for later.
+        """
+        if found is None:
+            self._overdue.clear()
+            return []
+        offset, page = found
         if all(block.id != number for block in page):
             _LOGGER.warning("block %d is not in the pool's list, so it is not followed any longer", number)
             del self._followed[number]
-        events = self._take_in(offset, page, set())
         seen = {block.id for block in page} | {number}
         self._overdue = [other for other in self._overdue if other not in seen]
-        return events
-
-    def skip(self) -> None:
-        """Look for what is overdue later: that has failed now."""
-        self._overdue.clear()
+        return self._take_in(offset, page, set())
 
     def _take_in(self, offset: int, page: Sequence[Block], new: set[int]) -> list[BlockEvent]:
         events: list[BlockEvent] = []
-        for place, block in reversed(list(enumerate(page, offset))):
-            latest = block
+        latest: dict[int, Block] = {}
+        for block in reversed(page):
             if followed := self._followed.pop(block.id, None):
                 before = followed.block
-                if before and _is_older(block, before):
-                    latest = before
-                elif block.status is not before.status if before else block.status.settled:
+                latest[block.id] = before if before and _is_older(block, before) else block
+                if latest[block.id].status is not before.status if before else block.status.settled:
                     events.append(BlockChanged(before, block))
             elif block.id in new:
+                latest[block.id] = block
                 events.append(BlockFound(block))
-            else:
-                continue
-            if not latest.status.settled:
-                self._followed[block.id] = _Followed(latest, place)  # the last in line to be looked for
+        # They go to the end of the line of what is looked for further down, the newest first, as a page shows them.
+        for place, block in enumerate(page, offset):
+            if block.id in latest and not latest[block.id].status.settled:
+                self._followed[block.id] = _Followed(latest[block.id], place)
         return events
 
     def _below(self, newest: Sequence[Block]) -> list[int]:

@@ -76,14 +76,9 @@ class Looks:
         began = _now()
         try:
             seen = await ask()
-        except Forbidden as error:
-            # A pool says 403 to a call with a key in both cases: the key may not ask that, or this client is blocked.
-            if not self._has_seen or error.status != HTTPStatus.FORBIDDEN or not await self._is_shut_out():
-                raise
-            self._fail(began, error)
-        except _FINAL:
-            raise
         except BitminterError as error:
+            if isinstance(error, _FINAL) and not await self._is_shut_out(error):
+                raise
             self._fail(began, error)
         else:
             self._has_seen = True
@@ -91,8 +86,10 @@ class Looks:
             return seen
         return None
 
-    async def _is_shut_out(self) -> bool:
-        """Tell whether the pool does not answer what anyone may ask either."""
+    async def _is_shut_out(self, error: BitminterError) -> bool:
+        """Tell whether a 403 to a key that was good until now means a block: then a public call is refused as well."""
+        if not isinstance(error, Forbidden) or error.status != HTTPStatus.FORBIDDEN or not self._has_seen:
+            return False
         try:
             await self._session.get(_PUBLIC, int, 0.0, 1)
         except ClientClosed:

@@ -81,9 +81,8 @@ class Watch:
 
         async def look() -> list[BlockEvent]:
             if (number := known.overdue) is not None:
-                if found := await looks_below.attempt(partial(below.around, number, known.place(number))):
-                    return known.find(number, *found)
-                known.skip()
+                found = await looks_below.attempt(partial(below.around, number, known.place(number)))
+                return known.find(number, found)
             seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)
             return known.learn(*seen) if seen else []
 

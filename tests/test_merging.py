@@ -29,9 +29,9 @@ class Source:
                 await asyncio.sleep(self.every)
                 self.given += 1
                 yield item
+            await asyncio.sleep(self.every)
             if self.error:
                 raise self.error
-            await asyncio.sleep(self.every)
         finally:
             self.is_closed = True
 
@@ -97,12 +97,12 @@ async def test_merged_streams_merge() -> None:
 async def test_an_error_ends_all(error: Exception) -> None:
     """An error of one stream reaches the caller after what the others had ready, and all are closed."""
     failing = Source("before", every=10, error=error)
-    sources = [Source(1, 2, every=10), failing, Source("x", every=10), Source(3, every=20)]
+    sources = [Source(1, 2, 3, every=10), failing, Source("x", every=20), Source(4, every=21)]
     came: list[object] = []
     with pytest.raises(type(error)) as caught:
         await into(came, merged(sources))
     assert caught.value is error
-    assert set(came) == {1, "before", "x"}
+    assert set(came) == {1, "before", 2, "x"}
     assert all(source.is_closed for source in sources)
     assert not others()
 

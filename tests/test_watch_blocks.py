@@ -1,6 +1,7 @@
 """The stream of blocks: each found once, in order, and followed until it is settled, through whatever happens."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -226,6 +227,21 @@ async def test_a_block_that_never_settles_costs_one_page_a_look() -> None:
         assert short(events)[-1] == (41, "unconfirmed", "stale")
 
 
+async def test_hundreds_of_unsettled_blocks_are_followed_a_page_a_look() -> None:
+    """What is followed below the newest page takes turns, a page of it in each look, and all of it is followed."""
+    pool = _Pool(*in_a_row(10, 1))
+    async with make(pool) as client, collecting(client.watch.blocks()) as events:
+        await asyncio.sleep(1)
+        pool.find(500, "unconfirmed")
+        await asyncio.sleep(120)
+        asked = len(pool.asked)
+        pool.blocks = dict.fromkeys(pool.blocks, "confirmed")
+        await asyncio.sleep(12 * 60)
+        assert len(found(events)) == 500
+        assert len(events) == 1000
+        assert len(pool.asked) - asked <= 2 * 12
+
+
 async def test_a_page_of_unsettled_blocks_takes_one_request_a_look() -> None:
     """While all that is followed stands on the newest page, down to its last place, a look is one request."""
     pool = _Pool(*in_a_row(100, 51, "unconfirmed"), *in_a_row(50, 1))
@@ -286,6 +302,41 @@ async def test_a_failure_on_the_way_costs_nothing_that_came() -> None:
         assert len(pool.asked) < 5000 / 48 + 3600 / 60 + 20
 
 
+@pytest.mark.parametrize("left", [0, 30, 49, 50, 400])
+async def test_a_list_that_shrinks_on_the_way_up_is_read_whole(left: int) -> None:
+    """Where all but a few of the blocks are withdrawn while the stream climbs, what is left of them still comes."""
+    pool = _Pool(*in_a_row(5000, 1))
+    async with make(pool, interval=1.0) as client, collecting(client.watch.blocks(every=2, after=10)) as events:
+        await asyncio.sleep(5)
+        known = len(events)
+        assert 0 < known < 1000
+        pool.blocks = dict(in_a_row(5000, 5001 - left))
+        await asyncio.sleep(100)
+        assert found(events) == [*range(11, known + 11), *range(5001 - left, 5001)]
+        pool.blocks |= {6000: "confirmed"}
+        await asyncio.sleep(60)
+        assert found(events)[-1] == 6000
+
+
+async def test_a_list_that_never_stands_still_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the place sought is never on the page that should show it, a look ends after some, and the next tries."""
+    caplog.set_level(logging.WARNING)
+    sides = itertools.cycle((in_a_row(900, 851), in_a_row(50, 1)))
+
+    def leap(request: httpx.Request) -> httpx.Response:
+        most, offset = int(request.url.params["max"]), int(request.url.params["offset"])
+        if most == 1:
+            return page((50, "confirmed"))
+        return page(*(next(sides) if offset else in_a_row(900, 851)))
+
+    fake = Fake(leap, repeat=True)
+    async with make(fake) as client, collecting(client.watch.blocks(after=100)) as events:
+        await asyncio.sleep(1)
+        assert events == []
+    assert len(fake.sent) <= 30
+    assert "GapError: the walk cannot go on whole after the record with id 101: the list moves too fast" in caplog.text
+
+
 async def test_a_block_that_cannot_be_read_is_named_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     """All before it is given, the log names it, a look costs little however long that lasts, and then all comes."""
     caplog.set_level(logging.WARNING)
@@ -316,6 +367,23 @@ async def test_a_lagging_answer_loses_and_doubles_nothing() -> None:
         await asyncio.sleep(301)
         assert short(events) == [(6, "unconfirmed"), (6, "unconfirmed", "orphan")]
     assert not fake.script
+
+
+async def test_a_page_below_that_cannot_be_read_keeps_nothing_new_back() -> None:
+    """Where only what stands further down fails, the newest page is read all the same, and that is tried again."""
+    pool = _Pool(*in_a_row(300, 1))
+    pool.blocks[100] = "unconfirmed"
+    pool.unreadable = 99
+    async with make(pool) as client, collecting(client.watch.blocks(unsettled=[100])) as events:
+        for _ in range(10):
+            await asyncio.sleep(60)
+            pool.find(1)
+        assert found(events) == list(range(301, 310))
+        assert len(pool.asked) <= 2 * 11
+        pool.unreadable = None
+        pool.blocks[100] = "orphan"
+        await asyncio.sleep(60)
+        assert short(events)[-2:] == [(310, "confirmed"), (100, None, "orphan")]
 
 
 async def test_a_withdrawn_block_is_let_go(caplog: pytest.LogCaptureFixture) -> None:
@@ -433,7 +501,7 @@ def test_a_bot_knows_in_the_end_what_the_pool_knows(steps: list[tuple[str, int]]
                     life = asyncio.create_task(bot.live(by_id=number % 2 == 0))
                 else:
                     pool.move(what, number)
-            await asyncio.sleep(20)
+            await asyncio.sleep(20 + len(pool.blocks) / 4)  # a page further down in each look of 10 s
             assert not life.done(), life
             life.cancel()
             await asyncio.wait([life])
