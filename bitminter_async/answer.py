@@ -94,7 +94,7 @@ class Answer:
             case 403 if self.keyed:
                 kind, hint = Forbidden, f"the key lacks {_PERMISSION}"
             case 403:
-                kind, hint = Blocked, "the pool has blocked this client"
+                kind, hint = Blocked, f"the pool has blocked this client, which rests for {BLOCKED_FOR:.0f} s"
             case 404:
                 kind, hint = NotFound, "the pool knows no such user or path"
             case 429:

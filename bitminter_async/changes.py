@@ -59,7 +59,7 @@ class Known(Generic[R]):
         newest = page[0].id if page else _BEFORE_ALL
         if self.last is None:
             self.last = newest
-        elif not self._has_looked and not offset and newest < self.last:
+        elif page and not self._has_looked and not offset and newest < self.last:
             _LOGGER.warning("nothing comes until the pool's list, which ends at %d, has passed %d", newest, self.last)
         self._has_looked = True
         last, self.last = self.last, max(self.last, newest)

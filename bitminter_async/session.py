@@ -24,6 +24,9 @@ __all__ = ["Asks", "Session", "in_short"]
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
+logging.getLogger("stamina").addFilter(  # our own line tells more of the same retry
+    lambda record: not str(getattr(record, "stamina.callable", "")).startswith("bitminter_async.")
+)
 _RETRIED_STATUSES = {429, 500, 502, 503, 504}
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 8.0

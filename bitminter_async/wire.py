@@ -93,6 +93,7 @@ class Wire:
                 b"User-Agent": user_agent.encode(),
             }
         )
+        self._hint = "" if base_url else "; the pool there is closed: set BITMINTER_URL, or pass base_url"
         self._refusal = self._find_refusal(chosen=base_url is not None, allow_plain_http=allow_plain_http)
         self._urls = lru_cache(maxsize=128)(self._make_url)  # parsing a URL is half of what a request costs
         self._unmask_logs = finalize(self, _unmask_logs, self.mask)
@@ -191,7 +192,7 @@ class Wire:
         if isinstance(exc, httpx.TimeoutException):
             return RequestTimeout(f"GET {url}: {said}")
         if isinstance(exc, httpx.HTTPError | httpx.StreamError | OSError):
-            return TransportError(f"GET {url}: {said}")
+            return TransportError(f"GET {url}: {said}{self._hint}")
         if self.mask(str(exc)) != str(exc):
             return TransportError(f"GET {url}: {said}")
         return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in

@@ -10,6 +10,7 @@ import json
 import os
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 
 from bitminter_async import Block, BlockChanged, BlockFound, Client
 from bitminter_async.local import LocalPool
@@ -60,15 +61,17 @@ async def watch(client: Client, every: float, state: Path) -> None:
 async def main() -> None:
     """Find a pool and watch it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--state", type=Path, default="block_bot.json", help="the state file (default: %(default)s)")
+    parser.add_argument("--state", type=Path, help="the state file (default: block_bot.json)")
     parser.add_argument("--every", type=float, default=60, help="seconds from look to look (default: %(default)s)")
     options = parser.parse_args()
     async with AsyncExitStack() as stack:
-        url, every = os.environ.get("BITMINTER_URL"), options.every
+        url, every, state = os.environ.get("BITMINTER_URL"), options.every, Path("block_bot.json")
         if not url:
             url, every = await stack.enter_async_context(LocalPool(speed=3600).serve()), 1.0
+            state = Path(mkdtemp()) / "demo.json"  # that pool begins anew each time
         client = await stack.enter_async_context(Client(base_url=url))
-        await watch(client, every, options.state)
+        print(f"Watching the blocks at {url}, every {every:g} s", flush=True)
+        await watch(client, every, options.state or state)
 
 
 if __name__ == "__main__":

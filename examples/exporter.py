@@ -1,7 +1,6 @@
 """Serve the figures of a pool, and of one's workers, to Prometheus: at /metrics on this machine's port 9420, or PORT.
 
-It asks the pool that BITMINTER_URL names, with the key in BITMINTER_KEY; else a local pool that it serves itself.
-However often it is scraped, the client's cache and pace keep it polite.
+It asks the pool that BITMINTER_URL names, with the key in BITMINTER_KEY, or one of its own; politely, whoever scrapes.
 """
 
 import asyncio
@@ -21,15 +20,17 @@ from starlette.routing import Route
 from bitminter_async import BitminterError, Client, PoolStats, User
 from bitminter_async.local import LocalPool
 
+PORT = int(os.environ.get("PORT", "9420"))
+
 
 class Figures(Collector):
-    """The figures as of now, each with its unit in its name; where the pool did not answer, there are none."""
+    """The figures as of now, each with its unit in its name; what the pool did not answer is not there."""
 
     stats: PoolStats | None = None
     user: User | None = None
 
     def collect(self) -> Iterator[Metric]:  # noqa: D102  # the base class says it
-        yield GaugeMetricFamily("bitminter_up", "Whether the pool answered.", int(self.stats is not None))
+        yield GaugeMetricFamily("bitminter_up", "Whether the pool answered all.", int(self.user is not None))
         if stats := self.stats:
             yield GaugeMetricFamily("bitminter_pool_hashes_per_second", "Hash rate.", stats.hash_rate.hps)
             yield GaugeMetricFamily("bitminter_pool_active_workers", "Workers mining.", stats.active_workers)
@@ -40,8 +41,7 @@ class Figures(Collector):
                 balance.add_metric([commodity], float(coins))
             rate = GaugeMetricFamily("bitminter_worker_hashes_per_second", "Hash rate.", labels=["worker"])
             alive = GaugeMetricFamily("bitminter_worker_alive", "Whether it mines.", labels=["worker"])
-            labels = ["worker", "commodity", "verdict"]
-            shares = CounterMetricFamily("bitminter_worker_shares", "Proofs of work sent.", labels=labels)
+            shares = CounterMetricFamily("bitminter_worker_shares", "Sent.", labels=["worker", "commodity", "verdict"])
             for worker in user.workers:
                 rate.add_metric([worker.name], worker.hash_rate.hps)
                 alive.add_metric([worker.name], worker.alive)
@@ -54,23 +54,24 @@ class Figures(Collector):
 async def main() -> None:
     """Find a pool and serve its figures until Ctrl-C."""
     async with AsyncExitStack() as stack:
-        url, key = os.environ.get("BITMINTER_URL"), None
+        url, key, pool = os.environ.get("BITMINTER_URL"), None, LocalPool(speed=60)
         if not url:
-            pool = LocalPool(speed=60)
             key, url = pool.add_user("demo"), await stack.enter_async_context(pool.serve())
         client = await stack.enter_async_context(Client(key, base_url=url, attempts=1, timeout=5))
 
         async def metrics(_: Request) -> Response:
             figures, registry = Figures(), CollectorRegistry()
-            try:  # what is not in the client's cache is asked for
-                figures.stats, figures.user = await client.pool.stats(), await client.users.get()
+            try:
+                figures.stats = await client.pool.stats()
+                figures.user = await client.users.get()
             except BitminterError as error:
                 print(error, flush=True)
             registry.register(figures)
             return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
+        print(f"http://127.0.0.1:{PORT}/metrics has the figures of {url}", flush=True)
         app = Starlette(routes=[Route("/metrics", metrics)])
-        await uvicorn.Server(uvicorn.Config(app, port=int(os.environ.get("PORT", "9420")), access_log=False)).serve()
+        await uvicorn.Server(uvicorn.Config(app, port=PORT, log_level="warning")).serve()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 
 import httpx
 import stamina
@@ -19,18 +20,15 @@ from bitminter_async import Client, Forbidden, Unauthorized, WorkerBack, WorkerI
 from bitminter_async.local import LocalPool
 
 
-def may_pass(error: Exception) -> bool:
-    """Tell whether posting once more may help: not where the webhook is wrong."""
-    is_refused = isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
-    return isinstance(error, httpx.HTTPError) and not is_refused
-
-
-@stamina.retry(on=may_pass, attempts=None, timeout=None, wait_max=60)
+@stamina.retry(on=httpx.HTTPError, attempts=None, timeout=None, wait_max=60)
 async def tell(text: str, webhook: str | None) -> None:
     """Post until it is taken: the stream waits meanwhile, and loses nothing."""
     if webhook:
         async with httpx.AsyncClient() as http:
-            (await http.post(webhook, json={"text": text})).raise_for_status()
+            response = await http.post(webhook, json={"text": text})
+        if response.is_client_error:
+            sys.exit(f"the webhook does not take it: {response.status_code}")
+        response.raise_for_status()
     else:
         print(text, flush=True)
 
@@ -58,18 +56,19 @@ async def main() -> None:
     """Find a pool and watch it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--webhook", metavar="URL", help="where to post")
-    parser.add_argument("--state", type=Path, default="idle_alert.json", help="the state file (default: %(default)s)")
+    parser.add_argument("--state", type=Path, help="the state file (default: idle_alert.json)")
     parser.add_argument("--every", type=float, default=60, help="seconds from look to look (default: %(default)s)")
     options = parser.parse_args()
     async with AsyncExitStack() as stack:
-        url, key, every = os.environ.get("BITMINTER_URL"), None, options.every
+        url, key, every, state = os.environ.get("BITMINTER_URL"), None, options.every, Path("idle_alert.json")
         if not url:
-            pool, every = LocalPool(speed=7200), 1.0
+            pool, every, state = LocalPool(speed=7200), 1.0, Path(mkdtemp()) / "demo.json"
             key = pool.add_user("demo", workers=4, steady=False)
             url = await stack.enter_async_context(pool.serve())
         client = await stack.enter_async_context(Client(key, base_url=url))
+        print(f"Watching the workers at {url}, every {every:g} s", flush=True)
         try:
-            await watch(client, every, options.state, options.webhook)
+            await watch(client, every, options.state or state, options.webhook)
         except (Unauthorized, Forbidden) as error:
             sys.exit(f"{error}\nSet BITMINTER_KEY to a key that may read it.")
 

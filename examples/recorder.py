@@ -1,7 +1,7 @@
 """Record the figures of a pool, and of one's workers, in a SQLite file, and plot the hash rate of the last day.
 
 It asks the pool that BITMINTER_URL names, with the key in BITMINTER_KEY; else a local pool that it serves itself. It
-goes on in the file where it left off, until Ctrl-C; then it prints the plot.
+goes on in the file where it left off; on Ctrl-C it prints the plot.
 """
 
 import argparse
@@ -18,11 +18,9 @@ import plotext  # type: ignore[import-untyped]  # pyright: ignore[reportMissingT
 from bitminter_async import Client, Forbidden, PoolStats, Unauthorized
 from bitminter_async.local import LocalPool
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS pool (time REAL, ghps REAL, workers INTEGER, users INTEGER);
+SCHEMA = """CREATE TABLE IF NOT EXISTS pool (time REAL, ghps REAL, workers INTEGER, users INTEGER);
 CREATE TABLE IF NOT EXISTS worker (time REAL, name TEXT, mhps REAL, commodity TEXT, accepted INTEGER, rejected INTEGER);
 """
-DAY = 86_400.0
 
 
 async def record(client: Client, every: float, db: sqlite3.Connection) -> None:
@@ -42,11 +40,11 @@ async def record(client: Client, every: float, db: sqlite3.Connection) -> None:
 
 def plot(db: sqlite3.Connection, now: float) -> None:
     """Print the hash rate of the last day."""
-    rows = db.execute("SELECT time, ghps FROM pool WHERE time > ? ORDER BY time", (now - DAY,)).fetchall()
+    rows = db.execute("SELECT time, ghps FROM pool WHERE time > ? ORDER BY time", (now - 86_400,)).fetchall()
     figure: Any = plotext.figure
     figure.plot_size(76, 15)
     figure.title(f"The pool's hash rate in PH/s, {len(rows)} values")
-    figure.label("hours ago", "x")
+    figure.label("hours from now", "x")
     if rows:
         hours, rates = [(at - now) / 3600 for at, _ in rows], [ghps / 1e6 for _, ghps in rows]
         figure.draw(figure.signal(hours, rates, marker="braille").lines())
@@ -56,18 +54,20 @@ def plot(db: sqlite3.Connection, now: float) -> None:
 async def main() -> None:
     """Find a pool, record it, and show what there is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--db", default="recorder.sqlite", help="the file (default: %(default)s)")
+    parser.add_argument("--db", help="the file (default: recorder.sqlite)")
     parser.add_argument("--every", type=float, default=60, help="seconds from look to look (default: %(default)s)")
     options = parser.parse_args()
     async with AsyncExitStack() as stack:
-        db = stack.enter_context(closing(sqlite3.connect(options.db)))
+        url, key, every = os.environ.get("BITMINTER_URL"), None, options.every
+        file = options.db or ("recorder.sqlite" if url else ":memory:")  # the pool of its own begins anew each time
+        db = stack.enter_context(closing(sqlite3.connect(file)))
         db.executescript(SCHEMA)
         stack.callback(lambda: plot(db, time.time()))
-        url, key, every = os.environ.get("BITMINTER_URL"), None, options.every
         if not url:
             pool, every = LocalPool(speed=600), 1.0
             key, url = pool.add_user("demo"), await stack.enter_async_context(pool.serve())
         client = await stack.enter_async_context(Client(key, base_url=url))
+        print(f"Recording {url} in {file}, every {every:g} s, until Ctrl-C", flush=True)
         try:
             await record(client, every, db)
         except (Unauthorized, Forbidden) as error:

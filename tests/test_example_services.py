@@ -77,6 +77,7 @@ async def running(name: str, *arguments: object, **environment: str) -> AsyncGen
     service = _Service(process)
     try:
         assert await service.line() == "begun", await service.ended()
+        assert re.match(r"Watching|Recording|http://127.0.0.1:\d+/metrics", await service.line())
         yield service
     finally:
         if process.returncode is None:
@@ -185,7 +186,7 @@ async def test_exporter() -> None:
             await until(lambda: _listens(port))
             scrapes = [await http.get(f"http://127.0.0.1:{port}/metrics") for _ in range(10)]
             assert "500" in await service.line()
-            await service.stop(warning="Uvicorn running")
+            await service.stop()
         assert (answered(pool, "/api/pool/stats"), answered(pool, "/api/users")) == (2, 2)
     down, up, *_ = [_samples(scrape.text) for scrape in scrapes]
     assert scrapes[0].headers["content-type"].startswith("text/plain; version=")
@@ -244,7 +245,7 @@ async def test_recorder(tmp_path: Path) -> None:
     for plot, values in zip(plots, rows, strict=True):
         assert f"The pool's hash rate in PH/s, {len(values)} values" in plot
         assert re.search(r"^1\.\d+┤", plot, re.MULTILINE)
-        assert "hours ago" in plot
+        assert "hours from now" in plot
     assert len(rows[1]) > len(rows[0]) > 1
     assert rows[1][: len(rows[0])] == rows[0]
     assert all(1e6 < ghps < 3e6 and workers > users > 50 for ghps, workers, users in rows[1])

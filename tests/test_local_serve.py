@@ -166,11 +166,12 @@ def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> 
         env=environment,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(4)]
+        lines = [process.stdout.readline() for _ in range(5)]
         match = re.search(r"listens on (http://127\.0\.0\.1:\d+)$", lines[0])
         assert match
         assert KEY in lines[1]
         assert re.search(r"'é', key [A-Z0-9]{32}$", lines[2])
+        assert f"export BITMINTER_URL={match[1]} BITMINTER_KEY={KEY}\n" in lines[3]
         with httpx.Client(base_url=match[1]) as http:
             user = http.get("/api/users", params={"key": KEY}).json()
             assert user["name"] == "dave"
@@ -178,7 +179,7 @@ def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> 
             assert [http.get("/api/pool/users").status_code for _ in range(9)] == [200] * 8 + [403]
         process.send_signal(number)
         out, err = process.communicate(timeout=5)
-    assert (process.returncode, out, err) == (0, "", "")
+    assert (process.returncode, out, err) == (0, "", "127.0.0.1 is blocked: more than 9 requests within a minute\n")
 
 
 @pytest.mark.usefixtures("handlers")

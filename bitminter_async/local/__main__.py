@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_COMMAND,
-        description="Serve a mining pool that lives in memory and speaks the BitMinter API. Its time is real time.",
+        description="Serve a mining pool that lives in memory and speaks the BitMinter API. Its time begins now.",
     )
     add = parser.add_argument
     add("--port", type=int, default=8420, help="the port to listen on; 0 picks a free one (default: %(default)s)")
@@ -80,7 +81,9 @@ async def _serve(pool: "LocalPool", host: str, port: int, keys: dict[str, str]) 
         signal.signal(number, end)
     async with pool.serve(port, host) as url:
         users = [f"  user {name!r}, key {key}" for name, key in keys.items()]
-        print("\n".join([f"The local pool listens on {url}", *users, "Ctrl-C stops it"]), flush=True)  # noqa: T201
+        name, key = next(iter(keys.items()))
+        hint = f"  to ask it as {name}: export BITMINTER_URL={url} BITMINTER_KEY={shlex.quote(key)}"
+        print("\n".join([f"The local pool listens on {url}", *users, hint, "Ctrl-C stops it"]), flush=True)  # noqa: T201
         await stop.wait()
 
 

@@ -39,7 +39,7 @@ def _answer(request: Request, world: World, keys: Keys) -> object:
             _, key = carried(request)
             access = keys.access(key)
             if access is None:
-                raise HTTPException(401, "This needs an API key")
+                raise HTTPException(401, "This needs an API key" if key is None else "There is no such API key")
             if not access.permission:
                 raise HTTPException(403, "This API key has no access to the balance and worker summary")
             user = name[0] if name else access.user

@@ -1,6 +1,7 @@
 """What stands before the pool: the operator's log, the block on rude clients, and trouble on demand."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .clock import Clock
 from .keys import KeyIn, carried
 
+_LOGGER = logging.getLogger("bitminter_async.local")
 _MINUTE = 60.0
 _BLOCKED_FOR = 900.0
 _LOGGED = 100_000
@@ -140,6 +142,8 @@ class Gate:
         arrivals = self._arrivals.setdefault(address, deque(maxlen=self._limit + 1))
         arrivals.append(now)
         if len(arrivals) > self._limit and now - arrivals[0] < _MINUTE:
+            if now >= self._blocked_until.get(address, now):
+                _LOGGER.warning("%s is blocked: more than %d requests within a minute", address, self._limit)
             self._blocked_until[address] = now + _BLOCKED_FOR
         return now < self._blocked_until.get(address, now)
 
