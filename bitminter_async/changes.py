@@ -25,6 +25,7 @@ __all__ = ["Known", "KnownBlocks", "worker_changes"]
 
 _LOGGER = logging.getLogger("bitminter_async")
 _BEFORE_ALL = -1
+_SURE = 2  # looks; the first may have been given an older answer than the caller had
 _MARGIN = 5  # how many withdrawn blocks pull another up, at most as a rule, between two looks at it
 _NO_WORK = Work(0, 0, 0, 0, 0, 0)
 
@@ -52,16 +53,16 @@ class Known(Generic[R]):
         if after is not None:
             check_integer("after", after, 0)
         self.last = after
-        self._has_looked = False
+        self._looks = 0
 
     def learn(self, offset: int, page: Sequence[R]) -> list[R]:
         """Take in the page that follows `last`, newest first; return what is new in it, oldest first."""
         newest = page[0].id if page else _BEFORE_ALL
         if self.last is None:
             self.last = newest
-        elif page and not self._has_looked and not offset and newest < self.last:
+        self._looks += 1
+        if self._looks == _SURE and page and not offset and newest < self.last:
             _LOGGER.warning("nothing comes until the pool's list, which ends at %d, has passed %d", newest, self.last)
-        self._has_looked = True
         last, self.last = self.last, max(self.last, newest)
         return [record for record in reversed(page) if record.id > last]
 
@@ -71,7 +72,7 @@ class _Followed:
     block: Block | None
     """As it was seen last; None where only its id is known."""
     place: int | None = None
-    """Its offset in the list then."""
+    """Its offset in the list then, less the number of blocks that were found by then and push it down."""
 
 
 class KnownBlocks:
@@ -91,6 +92,9 @@ class KnownBlocks:
         self._has_looked = False
         self._followed: dict[int, _Followed] = {}
         self._overdue: list[int] = []
+        self._found = 0
+        self._is_climbing = False
+        self._bottom = _BEFORE_ALL  # the id of the newest page's last block
         _check_iterable(unsettled)
         for block in unsettled:
             if not isinstance(block, Block):
@@ -112,18 +116,25 @@ class KnownBlocks:
     def place(self, number: int) -> int | None:
         """Return the offset of a page that is likely to show a followed block."""
         place = self._followed[number].place
-        return None if place is None else max(0, place - _MARGIN)
+        return None if place is None else max(0, place + self._found - _MARGIN)
 
     def learn(self, offset: int, page: Sequence[Block]) -> list[BlockEvent]:
         """Take in the page that follows `last`, newest first; return what is new in it, oldest first."""
         new = {block.id for block in self._known.learn(offset, page)}
+        if not self._is_climbing:
+            self._found += offset + len(new)  # what stands above the last block known
+        self._is_climbing = offset > 0
         if not self._has_looked:
             self._has_looked = True
             known = {block.id: _Followed(block) for block in page if block.id not in new}
             self._followed = {**known, **self._followed}
         events = self._take_in(offset, page, new)
         if not offset:
-            self._overdue = self._below(page)
+            # One that is missing from the newest page may be back in the next answer, and costs nothing to follow.
+            self._bottom = page[-1].id if len(page) == MAX_PAGE else _BEFORE_ALL
+            below = [number for number in self._followed if number < self._bottom]
+            unseen = [number for number in below if self._followed[number].place is None]
+            self._overdue = [*unseen, *[number for number in below if number not in unseen][:1]]
         return events
 
     def find(self, number: int, found: tuple[int, Sequence[Block]] | None) -> list[BlockEvent]:
@@ -132,14 +143,17 @@ class KnownBlocks:
         None: it could not be had, and what is overdue is looked for later.
         """
         if found is None:
+            self._followed[number] = self._followed.pop(number)  # others first
             self._overdue.clear()
             return []
         offset, page = found
-        if all(block.id != number for block in page):
-            _LOGGER.warning("block %d is not in the pool's list, so it is not followed any longer", number)
-            del self._followed[number]
-        seen = {block.id for block in page} | {number}
-        self._overdue = [other for other in self._overdue if other not in seen]
+        top = page[0].id if page and offset else self._bottom - 1
+        bottom = page[-1].id if len(page) == MAX_PAGE else _BEFORE_ALL
+        seen = {block.id for block in page}
+        for each in [each for each in self._followed if bottom <= each <= top and each not in seen]:
+            _LOGGER.warning("block %d is not in the pool's list, so it is not followed any longer", each)
+            del self._followed[each]
+        self._overdue = [each for each in self._overdue if each in self._followed and each not in seen]
         return self._take_in(offset, page, set())
 
     def _take_in(self, offset: int, page: Sequence[Block], new: set[int]) -> list[BlockEvent]:
@@ -157,20 +171,12 @@ class KnownBlocks:
         # They go to the end of the line of what is looked for further down, the newest first, as a page shows them.
         for place, block in enumerate(page, offset):
             if block.id in latest and not latest[block.id].status.settled:
-                self._followed[block.id] = _Followed(latest[block.id], place)
+                self._followed[block.id] = _Followed(latest[block.id], place - self._found)
         return events
-
-    def _below(self, newest: Sequence[Block]) -> list[int]:
-        """Return what to look for below the newest page: what was never seen, and of the rest what waits longest."""
-        # One that is missing from the newest page may be back in the next answer, and costs nothing to follow.
-        bottom = newest[-1].id if len(newest) == MAX_PAGE else _BEFORE_ALL
-        below = [number for number in self._followed if number < bottom]
-        unseen = [number for number in below if self._followed[number].place is None]
-        return [*unseen, *[number for number in below if number not in unseen][:1]]
 
 
 def _check_iterable(unsettled: object) -> None:
-    if not isinstance(unsettled, Iterable) or isinstance(unsettled, str | bytes):
+    if not isinstance(unsettled, Iterable) or isinstance(unsettled, str | bytes | bytearray):
         raise TypeError(f"unsettled is an iterable of blocks or ids, not {type(unsettled).__name__}")
 
 

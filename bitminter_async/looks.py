@@ -1,13 +1,13 @@
 """Looks: asking again and again, at steady times and through outages."""
 
 import logging
-from asyncio import get_running_loop
+from asyncio import CancelledError, get_running_loop
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TypeVar
 
 from .arguments import check_seconds
-from .errors import BadRequest, BitminterError, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized
+from .errors import BadRequest, BitminterError, ClientClosed, DecodeError, Forbidden, KeyRefused, NotFound, Unauthorized
 from .session import Session, in_short
 from .wire import Call
 
@@ -18,6 +18,7 @@ T = TypeVar("T")
 _LOGGER = logging.getLogger("bitminter_async")
 _FINAL = (BadRequest, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized)  # asking again would not mend it
 _PUBLIC = Call("pool/workers")
+_MANY_CUTS = 3
 
 
 class Looks:
@@ -30,21 +31,24 @@ class Looks:
         session: What is asked.
         what: What the stream watches, for the log.
         every: Seconds from look to look.
+        is_side: Whether other looks of the same stream tell of it when the pool does not answer.
 
     Raises:
         ValueError: `every` is not a finite number above 0.
         TypeError: `every` is not a number at all.
     """
 
-    def __init__(self, session: Session, what: str, every: float) -> None:
+    def __init__(self, session: Session, what: str, every: float, *, is_side: bool = False) -> None:
         check_seconds("every", every, above_zero=True)
         self._session = session
         self._what = what
+        self._is_side = is_side
         self._every = every
         self._due: float | None = None
         self._failing_since: float | None = None
         self._is_down = False
         self._has_seen = False
+        self._cut = 0  # looks in a row that were cancelled
 
     async def get(self, call: Call, kind: type[T], max_age: float | None = None) -> T:
         """Return the answer to `call` as a `kind`, at most `max_age` seconds old; None means half of `every`."""
@@ -52,6 +56,11 @@ class Looks:
         record = await self._session.get(call, kind, age, 1 if self._is_down else None)
         self._is_down = False
         return record
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for the next look."""
+        return self._due is not None and _now() >= self._due
 
     async def look(self, ask: Callable[[], Awaitable[T]], *, at_once: bool = False) -> T | None:
         """Wait until it is time, then ask as `attempt` does; `at_once` spares the wait, unless the last look failed."""
@@ -61,11 +70,10 @@ class Looks:
         if due > _now():
             await self._session.sleep(due - _now())
         began = _now()
-        seen = await self.attempt(ask)
         # From look to look without drift: times stay on one grid. A look that comes late is made at once, and what was
-        # missed meanwhile is not made up for. One that is cancelled is still due.
+        # missed meanwhile is not made up for; neither is one that is cut short, or a timeout would make it rude.
         self._due = began + self._every - max(0.0, began - due) % self._every
-        return seen
+        return await self.attempt(ask)
 
     async def attempt(self, ask: Callable[[], Awaitable[T]]) -> T | None:
         """Ask, and return what was seen, or None if that failed and may pass.
@@ -76,11 +84,18 @@ class Looks:
         began = _now()
         try:
             seen = await ask()
+        except CancelledError:
+            self._cut += 1
+            if self._cut == _MANY_CUTS:
+                _LOGGER.warning("watching %s: %d looks in a row were cancelled before an answer", self._what, self._cut)
+            raise
         except BitminterError as error:
             if isinstance(error, _FINAL) and not await self._is_shut_out(error):
                 raise
+            self._cut = 0
             self._fail(began, error)
         else:
+            self._cut = 0
             self._has_seen = True
             self._recover()
             return seen
@@ -100,7 +115,7 @@ class Looks:
 
     def _fail(self, began: float, error: BitminterError) -> None:
         self._is_down = True
-        if self._failing_since is None:
+        if self._failing_since is None and (not self._is_side or isinstance(error, DecodeError)):
             self._failing_since = began
             _LOGGER.warning(
                 "watching %s: an outage begins, looking again every %g s: %s", self._what, self._every, in_short(error)

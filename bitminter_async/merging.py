@@ -1,7 +1,7 @@
 """Merging: many streams as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .stream import Stream
@@ -32,11 +32,12 @@ def merge(*streams: AsyncIterator[Any]) -> Stream[Any]:
 
     No stream runs ahead by more than the item that it has ready. Where many have something at once, each gets its turn
     before any gets a second. An error of one ends all, after what the others had ready by then. When the merged stream
-    ends, is closed, or is dropped, so are the others.
+    ends or is closed, or is dropped by `break`, so are the others.
 
     Args:
         streams: Streams as all of `client.watch`'s are, merged ones as well, or other async iterators. None: it ends at
-            once.
+            once. A wait that is cancelled or timed out cancels theirs, which a `Stream` survives and an async generator
+            does not.
 
     Raises:
         ValueError: The same stream is given twice.
@@ -56,75 +57,78 @@ def _check(streams: tuple[object, ...]) -> None:
 
 
 class _Merging(Generic[T]):
-    """The streams, and for each whose next item is waited for a task that does so.
-
-    The tasks live on from one look to the next, so that a look which is cancelled costs no stream its item.
-    """
+    """The streams, and for each whose next item is waited for a task that does so."""
 
     def __init__(self, streams: tuple[AsyncIterator[T], ...]) -> None:
         self._streams = streams
         self._idle = [*streams]
         self._steps: dict[asyncio.Task[Any], AsyncIterator[T]] = {}
+        self._items: list[T] = []
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def look(self) -> list[T] | None:
         """Return what one or more streams have by now; None when all have ended."""
-        if self._error:
-            raise self._error
-        self._loop = asyncio.get_running_loop()
-        for stream in self._idle:
-            step = asyncio.create_task(_step(stream))
-            step.add_done_callback(_notice)
-            self._steps[step] = stream
-        self._idle.clear()
-        if not self._steps:
-            return None
-        try:
-            await asyncio.wait(self._steps, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            del self  # whoever keeps the traceback shall not keep the tasks
-            raise
-        items: list[T] = []
-        for step in [step for step in self._steps if step.done()]:
-            stream = self._steps.pop(step)
-            if error := step.exception():
-                self._error = error
-            elif (item := step.result()) is not _END:
-                items.append(item)
-                self._idle.append(stream)
+        if not self._items and not self._error:
+            self._loop = asyncio.get_running_loop()
+            for stream in self._idle:
+                self._steps[asyncio.create_task(_step(stream))] = stream
+            self._idle.clear()
+            if not self._steps:
+                return None
+            try:
+                await asyncio.wait(self._steps, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                await self._pause()
+                raise
+            self._take()
+        items, self._items = self._items, []
         if self._error and not items:
             raise self._error
         return items
 
+    async def _pause(self) -> None:
+        """Leave no task while nobody waits: what is here by then is kept for the next look."""
+        for step in self._steps:
+            step.cancel()
+        await asyncio.wait(self._steps)
+        self._take()
+
+    def _take(self) -> None:
+        for step in [step for step in self._steps if step.done()]:
+            stream = self._steps.pop(step)
+            if step.cancelled():
+                self._idle.append(stream)
+            elif error := step.exception():
+                self._error = self._error or error
+            elif (item := step.result()) is not _END:
+                self._items.append(item)
+                self._idle.append(stream)
+
     async def aclose(self) -> None:
         """Close all streams; no task is left when this returns."""
-        steps, self._steps = self._steps, {}
-        streams, self._streams = self._streams, ()
         self._idle.clear()
-        await _close(streams, steps)
+        self._loop = None
+        await _close(self._streams, [*self._steps])
 
     def __del__(self) -> None:
         # Who leaves a loop by `break` drops the stream unclosed; asyncio closes its own generators so, too.
-        if self._loop and self._loop.is_running() and self._streams:
-            self._loop.call_soon_threadsafe(self._loop.create_task, _close(self._streams, self._steps))
-
-
-def _notice(step: asyncio.Task[Any]) -> None:
-    # The next look raises it; where there is none, asyncio shall not complain that nobody saw it.
-    if not step.cancelled():
-        step.exception()
-
-
-async def _close(streams: Iterable[AsyncIterator[Any]], steps: Iterable[asyncio.Task[Any]]) -> None:
-    steps = [*steps]
-    for step in steps:
-        step.cancel()
-    if steps:
-        await asyncio.wait(steps)
-    closing = [close() for stream in streams if (close := getattr(stream, "aclose", None))]
-    await asyncio.gather(*closing, *steps, return_exceptions=True)
+        if self._loop and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._loop.create_task, _close(self._streams, [*self._steps]))
 
 
 async def _step(stream: AsyncIterator[T]) -> Any:  # noqa: ANN401  # an item, or the end
     return await anext(stream, _END)
+
+
+async def _close(streams: Iterable[AsyncIterator[Any]], steps: Sequence[asyncio.Task[Any]]) -> None:
+    for step in steps:
+        step.cancel()
+    if steps:
+        await asyncio.wait(steps)
+    await asyncio.gather(*map(_close_one, streams), *steps, return_exceptions=True)
+
+
+async def _close_one(stream: AsyncIterator[Any]) -> None:
+    if close := getattr(stream, "aclose", None):
+        await close()

@@ -6,12 +6,14 @@ from typing import NamedTuple, cast
 
 from .arguments import MAX_PAGE
 
-__all__ = ["OVERLAP", "Mark", "expect", "seek"]
+__all__ = ["LONGEST_LIST", "OVERLAP", "Mark", "expect", "seek"]
 
 OVERLAP = 2
 """How many records a page shares with the one before it, so that the two prove to be neighbours."""
 
-_LONGEST_LIST = 10**8  # what seems longer does not heed `offset`
+LONGEST_LIST = 10**8
+"""What seems longer does not heed `offset`."""
+
 _LONGEST_LEAP = 64  # times what is known, in case the list ends sooner
 _MIDDLE = 0.5
 
@@ -41,7 +43,7 @@ async def seek(probe: Callable[[int], Awaitable[float | None]], top: Mark, above
     """
     below: Mark | None = None
     bisect = False
-    while above.offset < _LONGEST_LIST:
+    while above.offset < LONGEST_LIST:
         width = below.offset - above.offset if below else math.inf
         offset = _guess(top, above, below, key, bisect=bisect)
         mark = Mark(offset, await probe(offset))

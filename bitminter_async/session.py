@@ -4,6 +4,7 @@ import copy
 import logging
 import random
 from asyncio import AbstractEventLoop, get_running_loop, sleep
+from contextvars import ContextVar
 from functools import partial
 from typing import Protocol, TypeVar, cast
 
@@ -24,9 +25,9 @@ __all__ = ["Asks", "Session", "in_short"]
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
-logging.getLogger("stamina").addFilter(  # our own line tells more of the same retry
-    lambda record: not str(getattr(record, "stamina.callable", "")).startswith("bitminter_async.")
-)
+# Our own line tells more of a retry than stamina's, which is left out for those of ours.
+_IS_OURS = ContextVar("_IS_OURS", default=False)
+logging.getLogger("stamina").addFilter(lambda _: not _IS_OURS.get())
 _RETRIED_STATUSES = {429, 500, 502, 503, 504}
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 8.0
@@ -113,6 +114,7 @@ class Session:
             first = [error]
         # The first attempt goes without stamina, whose set-up costs a quarter of a call; here it hears how that ended.
         failures: list[BitminterError] = []
+        _IS_OURS.set(True)  # in this flight's own context
         retry = stamina.AsyncRetryingCaller(attempts=attempts, timeout=None)
 
         async def attempt() -> T:

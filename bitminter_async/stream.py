@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Generic, Self, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Generic, Self, TypeVar
 
 __all__ = ["Stream"]
 
@@ -14,21 +14,23 @@ class Stream(Generic[T]):
     """An async iterator for as long as you like: leave its loop in any way, and nothing is left behind.
 
     A wait for its next item that is cancelled or timed out loses nothing: the next wait goes on from there. An error
-    ends it.
+    ends the stream. One task at a time may wait for its next item.
 
     Args:
         look: Brings what is new, which may be nothing; None: the end has come. One that is cancelled loses nothing.
-        close: Awaited when the stream ends or is closed.
+        close: Awaited when the stream ends or is closed; more than once does no harm.
     """
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[Iterable[T] | None]],
+        look: Callable[[], Coroutine[Any, Any, Iterable[T] | None]],
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._look = look
         self._close = close
         self._ready: deque[T] = deque()
+        self._step: asyncio.Task[Iterable[T] | None] | None = None
+        self._error: BaseException | None = None
         self._is_over = False
 
     def __aiter__(self) -> Self:
@@ -37,24 +39,39 @@ class Stream(Generic[T]):
     async def __anext__(self) -> T:
         while not self._ready:
             if self._is_over:
-                raise StopAsyncIteration
+                await self.aclose()
+                error, self._error = self._error, None
+                raise error or StopAsyncIteration
+            if self._step:
+                raise RuntimeError("another task waits for this stream's next item: merge streams, or take one each")
+            step = self._step = asyncio.create_task(self._look())
             try:
-                new = await self._look()
+                await asyncio.wait({step})
             except asyncio.CancelledError:
-                del self  # whoever keeps the traceback shall not keep the stream
+                step.cancel()
+                await asyncio.wait({step})
                 raise
-            except Exception:
-                await self.aclose()
-                raise
-            if new is None:
-                await self.aclose()
-            elif not self._is_over:  # it may have been closed meanwhile
-                self._ready.extend(new)
+            finally:
+                self._step = None
+                self._take(step)
         return self._ready.popleft()
 
+    def _take(self, step: asyncio.Task[Iterable[T] | None]) -> None:
+        if not step.done() or step.cancelled():
+            return
+        self._error = step.exception()
+        new = None if self._error else step.result()
+        if new is None:
+            self._is_over = True
+        elif not self._is_over:
+            self._ready.extend(new)
+
     async def aclose(self) -> None:
-        """End the stream: nothing more comes. Closing twice is fine."""
+        """End the stream: who waits for its next item is told that there is none. Closing twice is fine."""
         self._is_over = True
         self._ready.clear()
+        if step := self._step:
+            step.cancel()
+            await asyncio.wait({step})
         if self._close:
             await self._close()

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from .arguments import MAX_PAGE
 from .paging import MANY_MISSES, MAX_MISSES, STEP_BACK, Listed, check_order, gap
-from .seeking import OVERLAP, Mark, expect, seek
+from .seeking import LONGEST_LIST, OVERLAP, Mark, expect, seek
 
 __all__ = ["Tail"]
 
@@ -92,7 +92,7 @@ class Tail(Generic[R]):
 def _guess(newest: Sequence[Listed], number: int) -> int:
     """Return the offset of a page that is likely to show the place of the id `number`, which is below the newest."""
     top, above = _ends(newest)
-    return max(0, int(above.offset + expect(top, above, number)) - MAX_PAGE // 2)
+    return max(0, min(int(above.offset + expect(top, above, number)), LONGEST_LIST) - MAX_PAGE // 2)
 
 
 def _ends(newest: Sequence[Listed]) -> tuple[Mark, Mark]:

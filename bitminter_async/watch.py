@@ -33,9 +33,9 @@ class Watch:
     by an error only where looking again would not mend it: `Unauthorized`, `Forbidden`, `NotFound`, `BadRequest`,
     `KeyRefused` and `ClientClosed`.
 
-    Each is an async iterator that holds nothing between two items: leave its loop in any way, or put a timeout around
-    a wait for its next item, and go on later. `aclose()` ends it for good. A wrong argument is a `ValueError` or a
-    `TypeError` at once.
+    Each is an async iterator: leave its loop in any way, or put a timeout around a wait for its next item, and go on
+    later. A look that this cuts short is made again when the next is due, so let the timeout be longer than an answer
+    takes. `aclose()` ends it for good. A wrong argument is a `ValueError` or a `TypeError` at once.
     """
 
     def __init__(self, session: Session) -> None:
@@ -61,7 +61,8 @@ class Watch:
         it miss its very first, it begins with `after=(await client.pool.blocks(max=1))[0].id`.
 
         A look asks for the newest page, and for one more where a followed block stands further down; where more is new
-        than the newest page shows, it climbs up from the oldest, page by page.
+        than the newest page shows, it climbs up from the oldest, page by page. A page that is shorter than asked for is
+        taken for the list's end, as the API documents.
 
         Args:
             every: Seconds from look to look: `/api/pool/blocks`.
@@ -69,18 +70,18 @@ class Watch:
                 stream begins with what comes next.
             commodity: Only this one's blocks, for example `BTC`; None: all.
             unsettled: Blocks that were not settled when last seen, as records or by id. Whatever their age, they are
-                looked for and followed.
+                looked for and followed, and known: none of them is found anew.
         """
         check_commodity(commodity)
         known = KnownBlocks(after, unsettled)
         looks = Looks(self._session, "blocks", every)
         tail = Tail(partial(Pool(looks).blocks, commodity=commodity))
         # What fails further down shall not keep the newest from being read.
-        looks_below = Looks(self._session, "blocks that are not settled", every)
+        looks_below = Looks(self._session, "blocks that are not settled", every, is_side=True)
         below = Tail(partial(Pool(looks_below).blocks, commodity=commodity))
 
         async def look() -> list[BlockEvent]:
-            if (number := known.overdue) is not None:
+            if (number := known.overdue) is not None and not looks.is_due:
                 found = await looks_below.attempt(partial(below.around, number, known.place(number)))
                 return known.find(number, found)
             seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)

@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 import httpx
 import stamina
 
-from bitminter_async import Client, Forbidden, Unauthorized, WorkerBack, WorkerIdle, WorkReported
+from bitminter_async import Client, Forbidden, Unauthorized, WorkerAdded, WorkerBack, WorkerIdle, WorkReported
 from bitminter_async.local import LocalPool
 
 
@@ -26,7 +26,7 @@ async def tell(text: str, webhook: str | None) -> None:
     if webhook:
         async with httpx.AsyncClient() as http:
             response = await http.post(webhook, json={"text": text})
-        if response.is_client_error:
+        if response.is_client_error and response.status_code not in {408, 429}:
             sys.exit(f"the webhook does not take it: {response.status_code}")
         response.raise_for_status()
     else:
@@ -40,7 +40,7 @@ async def watch(client: Client, every: float, state: Path, webhook: str | None) 
     async for event in client.watch.workers(every=every, initial=True, work=True):
         name = event.worker.name
         match event:
-            case WorkerIdle(worker) if name not in idle:
+            case WorkerIdle(worker) | WorkerAdded(worker) if name not in idle and not worker.alive:
                 await tell(f"{event.user}'s {name} is idle, its last work came {worker.last_work or 'never'}", webhook)
                 idle.add(name)
             case WorkerBack(worker) | WorkReported(worker) if name in idle and worker.alive:

@@ -94,6 +94,16 @@ async def test_the_environment(
     assert all(str(request.url) == f"{chosen}/api/users" for request in requests)
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+async def test_who_names_no_pool_is_told_why_none_answers(*, chosen: bool) -> None:
+    """Where the default host does not answer, the error says what to do; a chosen host's does not."""
+    fake = Fake(httpx.ConnectError("no such host"))
+    async with Client(base_url="https://bitminter.com" if chosen else None, attempts=1, transport=fake) as client:
+        with pytest.raises(TransportError) as caught:
+            await client.pool.workers()
+    assert str(caught.value).endswith("no such host" if chosen else "set BITMINTER_URL, or pass base_url")
+
+
 @pytest.mark.parametrize(("name", "value"), [("BITMINTER_KEY", "a b"), ("BITMINTER_URL", "pool.example")])
 def test_a_wrong_environment_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """What the environment says is checked like an argument."""

@@ -96,7 +96,7 @@ async def test_the_log_is_bounded(pool: LocalPool, http: httpx.AsyncClient, monk
     assert [request.params["n"] for request in pool.requests] == ["2", "3", "4"]
 
 
-async def test_who_asks_too_often_is_blocked(moment: list[float]) -> None:
+async def test_who_asks_too_often_is_blocked(moment: list[float], caplog: pytest.LogCaptureFixture) -> None:
     """More than `limit` requests within a minute block an address for 15 minutes after the last one too many."""
     pool = LocalPool(history=timedelta(days=1), limit=5)
     async with make_http(pool) as rude, make_http(pool, "10.0.0.2") as polite:
@@ -126,6 +126,9 @@ async def test_who_asks_too_often_is_blocked(moment: list[float]) -> None:
         assert await status() == 403
         moment[0] += 11
         assert await status() == 200
+    assert [record.getMessage() for record in caplog.records if record.name == "bitminter_async.local"] == [
+        "10.0.0.1 is blocked: more than 5 requests within a minute"
+    ] * 2
 
 
 async def test_nobody_is_blocked_without_a_limit() -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+import stamina
 
 from bitminter_async import (
     BitminterError,
@@ -230,6 +231,20 @@ async def test_a_retry_is_joined_while_it_waits(spans: list[tuple[float, float]]
         assert await client.pool.stats(max_age=0) is await first
     assert len(fake.sent) == 2
     assert len(spans) == 1
+
+
+async def test_a_retry_is_told_by_one_logger(caplog: pytest.LogCaptureFixture) -> None:
+    """The line that stamina has on our retries is left out, since ours tells more; those on anybody else's are not."""
+
+    @stamina.retry(on=ValueError, attempts=2, wait_initial=0, wait_jitter=0)
+    async def foreign() -> None:
+        raise ValueError("mine")
+
+    async with make(Fake(answer(b"", 500), answer())) as client:
+        await client.pool.stats()
+        with pytest.raises(ValueError, match="mine"):
+            await foreign()
+    assert [record.name for record in caplog.records] == ["bitminter_async", "stamina"]
 
 
 async def test_the_log_tells_what_happens(caplog: pytest.LogCaptureFixture, spans: list[tuple[float, float]]) -> None:

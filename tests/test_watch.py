@@ -536,30 +536,60 @@ async def test_a_stream_of_a_closed_client_does_not_sleep_first() -> None:
     assert now() == pytest.approx(begin)
 
 
-async def test_a_timeout_loses_nothing() -> None:
-    """A wait for the next event that is timed out, while the stream waits or asks, is taken up by the next."""
-    fake = Fake(user(worker()), user(worker()), user(worker(alive=False)), delay=2)
+async def test_a_timeout_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A wait for the next event that is timed out is taken up by the next; a look that is cut short is not rushed."""
+    fake = Fake(*(user(worker()) for _ in range(2)), user(worker(alive=False)), delay=2)
     async with make(fake) as client:
         start = now()
         stream = client.watch.workers(every=10.5)
         for _ in range(4):
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(anext(stream), 3)
+                await asyncio.wait_for(anext(stream), 3)  # the second look is cut short at 12 s
         event = await anext(stream)
         assert isinstance(event, WorkerIdle)
-        assert now() == pytest.approx(start + 14)  # the look at 10.5 s was cut short at 12 s, and made again
-    assert len(fake.sent) == 3
+    assert fake.times == pytest.approx([start, start + 10.5, start + 21])
+    assert not caplog.records
 
 
-async def test_a_stream_can_be_closed_while_it_waits() -> None:
-    """After `aclose()` nothing more comes, also not what is in the air."""
+async def test_timeouts_shorter_than_an_answer_are_told_and_not_rude(caplog: pytest.LogCaptureFixture) -> None:
+    """Where every look is cut short, there is one in `every` seconds all the same, and the log says what is wrong."""
+    fake = Fake(stats(1), delay=3, repeat=True)
+    async with make(fake) as client:
+        stream = client.watch.stats()
+        for _ in range(300):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(stream), 2)
+    assert len(fake.sent) == 10
+    assert [record.getMessage() for record in caplog.records] == [
+        "watching stats: 3 looks in a row were cancelled before an answer"
+    ]
+
+
+async def test_one_task_waits_for_a_stream() -> None:
+    """A second task that waits for the same stream is told so, and harms nothing."""
+    fake = Fake(stats(1), stats(2), delay=1)
+    async with make(fake) as client:
+        stream = client.watch.stats()
+        first = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0.5)
+        with pytest.raises(RuntimeError, match="another task waits for this stream's next item"):
+            await anext(stream)
+        assert (await first).active_users == 1
+        assert (await anext(stream)).active_users == 2
+
+
+@pytest.mark.parametrize("in_air", [True, False])
+async def test_a_stream_can_be_closed_while_it_waits(*, in_air: bool) -> None:
+    """After `aclose()` nothing more comes, also not what is in the air, and who waits is told at once."""
     fake = Fake(stats(1), delay=5)
     async with make(fake) as client:
         stream = client.watch.stats()
         task = asyncio.create_task(_drain(stream))
-        await asyncio.sleep(1)
+        await asyncio.sleep(1 if in_air else 20)
+        begin = now()
         await stream.aclose()
         await task
+        assert now() == pytest.approx(begin)
         assert [each async for each in stream] == []
     assert len(fake.sent) == 1
 

@@ -386,6 +386,74 @@ async def test_a_page_below_that_cannot_be_read_keeps_nothing_new_back() -> None
         assert short(events)[-2:] == [(310, "confirmed"), (100, None, "orphan")]
 
 
+async def test_one_unreadable_page_below_keeps_the_others_followed() -> None:
+    """Where one page further down cannot be read, blocks on other pages take their turn all the same."""
+    pool = _Pool(*in_a_row(1000, 1))
+    pool.blocks |= dict.fromkeys((300, 500, 700), "unconfirmed")
+    pool.unreadable = 295
+    async with make(pool) as client, collecting(client.watch.blocks(unsettled=[300, 500, 700])) as events:
+        await asyncio.sleep(59)
+        pool.blocks |= dict.fromkeys((300, 500, 700), "orphan")
+        await asyncio.sleep(600)
+        assert sorted(event.after.id for event in events if isinstance(event, BlockChanged)) == [500, 700]
+        assert len(pool.asked) <= 2 * 11 + 5
+
+
+async def test_a_run_of_withdrawn_blocks_is_let_go_by_pages(caplog: pytest.LogCaptureFixture) -> None:
+    """However many followed blocks are withdrawn at once, one page lets go of all that it shows to be gone."""
+    caplog.set_level(logging.ERROR)
+    pool = _Pool(*in_a_row(10, 1))
+    async with make(pool) as client, collecting(client.watch.blocks()) as events:
+        await asyncio.sleep(1)
+        pool.find(2000, "unconfirmed")
+        await asyncio.sleep(60)
+        pool.blocks = {number: status for number, status in pool.blocks.items() if not 500 < number <= 1500}
+        pool.blocks[300] = "orphan"
+        asked = len(pool.asked)
+        await asyncio.sleep(3600)
+        assert (300, "unconfirmed", "orphan") in short(events)
+        assert len(pool.asked) - asked <= 5 * 60  # those below have come up by a thousand, and are sought anew
+
+
+@pytest.mark.parametrize("rate", [1, 5, 40])
+async def test_blocks_further_down_are_found_where_they_have_sunk_to(rate: int) -> None:
+    """While new blocks push down those that are followed, a look takes two requests, however long their turn takes."""
+    pool = _Pool(*in_a_row(6000, 1))
+    followed = range(60, 6000, 60)
+    pool.blocks |= dict.fromkeys(followed, "unconfirmed")
+    async with make(pool) as client, collecting(client.watch.blocks(unsettled=followed)):
+        await asyncio.sleep(59)
+        asked = len(pool.asked)
+        for _ in range(300):
+            pool.find(rate)
+            await asyncio.sleep(60)
+        assert len(pool.asked) - asked <= 2 * 300 + 5
+
+
+async def test_new_blocks_do_not_wait_for_those_that_are_awaited() -> None:
+    """While hundreds of awaited blocks are looked for, the newest page is read when it is due."""
+    pool = _Pool(*in_a_row(30_000, 1))
+    awaited = range(60, 30_000, 60)
+    pool.blocks |= dict.fromkeys(awaited, "unconfirmed")
+    async with make(pool, interval=1.0) as client, collecting(client.watch.blocks(unsettled=awaited)) as events:
+        await asyncio.sleep(5)
+        pool.find(1)
+        await asyncio.sleep(61)
+        assert found(events) == [30_001]
+
+
+async def test_an_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A pool that does not answer is one outage, also where blocks are followed further down."""
+    caplog.set_level(logging.WARNING)
+    pool = _Pool(*in_a_row(300, 1))
+    pool.blocks[100] = "unconfirmed"
+    async with make(pool, interval=1.0) as client, collecting(client.watch.blocks(unsettled=[100])):
+        await asyncio.sleep(60.5)  # the newest page of the second look is read by now, and what is below is not
+        pool.is_up = False
+        await asyncio.sleep(600)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["watching blocks"]
+
+
 async def test_a_withdrawn_block_is_let_go(caplog: pytest.LogCaptureFixture) -> None:
     """A followed block that is withdrawn costs nothing while the newest page would show it, then a page, then none."""
     caplog.set_level(logging.WARNING)
@@ -399,9 +467,9 @@ async def test_a_withdrawn_block_is_let_go(caplog: pytest.LogCaptureFixture) -> 
         assert not caplog.records
         pool.find(46)
         await asyncio.sleep(60)
-        assert pool.asked[2:] == [(50, 0), (50, 0), (50, 48)]
+        assert pool.asked[2:] == [(50, 0), (50, 46)]
         await asyncio.sleep(60)
-        assert len(pool.asked) == 6
+        assert len(pool.asked) == 5
         assert found(events) == list(range(101, 152))
     assert [record.getMessage() for record in caplog.records] == [
         "block 100 is not in the pool's list, so it is not followed any longer"
