@@ -1,4 +1,4 @@
-"""What has changed from one look to the next: plain functions of what was seen, which send nothing."""
+"""What has changed from one look to the next, worked out from what was seen. Nothing here asks or waits."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -108,10 +108,9 @@ class KnownBlocks:
         """The id of the last block told of."""
         return self._known.last
 
-    @property
-    def overdue(self) -> int | None:
-        """The id of a followed block below the newest page that is to be looked for now."""
-        return self._overdue[0] if self._overdue else None
+    def next_overdue(self) -> int | None:
+        """Return the id of a followed block below the newest page that is to be looked for now, each once a look."""
+        return self._overdue.pop(0) if self._overdue else None
 
     def place(self, number: int) -> int | None:
         """Return the offset of a page that is likely to show a followed block."""

@@ -81,7 +81,7 @@ class Watch:
         below = Tail(partial(Pool(looks_below).blocks, commodity=commodity))
 
         async def look() -> list[BlockEvent]:
-            if (number := known.overdue) is not None and not looks.is_due:
+            if not looks.is_due and (number := known.next_overdue()) is not None:
                 found = await looks_below.attempt(partial(below.around, number, known.place(number)))
                 return known.find(number, found)
             seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)

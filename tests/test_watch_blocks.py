@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import httpx
@@ -68,12 +68,14 @@ class _Pool(httpx.AsyncBaseTransport):
         self.blocks = dict(blocks)
         self.is_up = True
         self.unreadable: int | None = None
+        self.latency = 0.0
         self.asked: list[tuple[int, int]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a page."""
         start, count = int(request.url.params["offset"]), int(request.url.params["max"])
         self.asked.append((count, start))
+        await asyncio.sleep(self.latency)
         if not self.is_up:
             raise httpx.ConnectError("refused")
         rows = [as_json(*block) for block in sorted(self.blocks.items(), reverse=True)[start : start + count]]
@@ -369,6 +371,24 @@ async def test_a_lagging_answer_loses_and_doubles_nothing() -> None:
     assert not fake.script
 
 
+@pytest.mark.parametrize(("after", "unsettled"), [(1, ()), (None, (1, 300, 700))])
+async def test_timeouts_shorter_than_an_answer_are_not_rude_further_down(
+    after: int | None, unsettled: tuple[int, ...]
+) -> None:
+    """Where each wait is cut short on the way up, or below the newest page, it is not asked again at once."""
+    pool = _Pool(*in_a_row(1000, 1))
+    async with make(pool) as client:
+        stream = client.watch.blocks(after=after, unsettled=unsettled)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(anext(stream), 30)
+        pool.latency = 3.0
+        asked = len(pool.asked)
+        for _ in range(150):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(anext(stream), 2)
+        assert len(pool.asked) - asked <= 2 * 6 + len(unsettled)
+
+
 async def test_a_page_below_that_cannot_be_read_keeps_nothing_new_back() -> None:
     """Where only what stands further down fails, the newest page is read all the same, and that is tried again."""
     pool = _Pool(*in_a_row(300, 1))
@@ -591,4 +611,4 @@ def test_what_is_known_stays_small() -> None:
         known.learn(0, [record(Block, **as_json(*block)) for block in zip(ids, statuses, strict=True)])
         assert known.last == newest
     assert len(known._followed) == 9
-    assert known.overdue is None
+    assert known.next_overdue() is None
