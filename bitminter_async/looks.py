@@ -63,7 +63,7 @@ class Looks:
         return self._due is not None and _now() >= self._due
 
     async def look(self, ask: Callable[[], Awaitable[T]], *, at_once: bool = False) -> T | None:
-        """Wait until it is time, then ask as `attempt` does; `at_once` spares the wait, if the last look was answered."""
+        """Wait until it is time, then ask as `attempt` does; `at_once` spares the wait if the last was answered."""
         if at_once and self._failing_since is None and not self._cut:
             return await self.attempt(ask)
         due = _now() if self._due is None else self._due
