@@ -4,7 +4,7 @@ New records come in at the top and push older ones down between two pages; a wit
 the list, so one page, which is one snapshot, proves that nothing is missing where it shows both sides of the seam: a
 record at or above the last one given, and the next below it. Each next page therefore begins two records above the end
 of the last. A page that does not show the seam is a miss, and the walk looks for it: further down if all that it shows
-is known, further up if all is new, and after a burst it seeks the id. Where a few more requests do not find it, GapError,
+is known, further up if all is new, and after a burst by its id. Where a few more requests do not find it, GapError,
 never a silent gap.
 """
 
