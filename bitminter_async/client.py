@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
@@ -10,13 +11,13 @@ from .key import ApiKey, KeyPlace
 from .pool import Pool
 from .session import Session
 from .users import Users
-from .watch import Watch
 from .wire import Wire
 
 if TYPE_CHECKING:
     import httpx
 
     from .receipt import Receipt
+    from .watch import Watch
 
 __all__ = ["Client"]
 
@@ -60,8 +61,6 @@ class Client:
     """The pool's public data."""
     users: Users
     """User data."""
-    watch: Watch
-    """Streams of what changes."""
 
     def __init__(
         self,
@@ -102,7 +101,13 @@ class Client:
         self._session = Session(wire, interval=interval, max_age=max_age, attempts=attempts, patience=patience)
         self.pool = Pool(self._session)
         self.users = Users(self._session)
-        self.watch = Watch(self._session)
+
+    @cached_property
+    def watch(self) -> "Watch":
+        """Streams of what changes."""
+        from .watch import Watch  # noqa: PLC0415  # a tenth of the package's import: who watches nothing is spared it
+
+        return Watch(self._session)
 
     @property
     def receipt(self) -> "Receipt":

@@ -227,7 +227,7 @@ def test_all_shifts_are_the_users_work() -> None:
         assert sum(parts) == pytest.approx(done, abs=250)
 
 
-@quick
+@settings(max_examples=2, deadline=None)
 @given(seed=seeds)
 def test_a_users_workers_come_and_go_if_they_may(seed: int) -> None:
     """Workers that are not steady fall idle and come back by chance, as other users' do; steady ones mine on."""
