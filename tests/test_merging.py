@@ -110,7 +110,7 @@ async def test_an_error_ends_all(error: Exception) -> None:
 async def test_two_errors_at_once_are_both_looked_at(caplog: pytest.LogCaptureFixture) -> None:
     """Where two streams fail in the same moment, one error is raised and asyncio complains of none."""
     sources = [Source(error=LookupError(name)) for name in "ab"]
-    with pytest.raises(LookupError):
+    with pytest.raises(LookupError, match="a"):
         await anext(merged(sources))
     gc.collect()  # a task whose error nobody looked at complains here
     assert not others()

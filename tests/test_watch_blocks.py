@@ -456,6 +456,23 @@ async def test_blocks_further_down_are_found_where_they_have_sunk_to(rate: int) 
         assert len(pool.asked) - asked <= 2 * 120 + 5
 
 
+async def test_blocks_further_down_are_found_after_an_outage() -> None:
+    """What a long outage has pushed down by a thousand is found where it is, by one request a look."""
+    pool = _Pool(*in_a_row(6000, 1))
+    followed = range(60, 6000, 60)
+    pool.blocks |= dict.fromkeys(followed, "unconfirmed")
+    async with make(pool) as client, collecting(client.watch.blocks(unsettled=followed)):
+        await asyncio.sleep(59)
+        pool.is_up = False
+        await asyncio.sleep(3600)
+        pool.find(1000)
+        pool.is_up = True
+        await asyncio.sleep(60)
+        asked = len(pool.asked)
+        await asyncio.sleep(100 * 60)
+        assert len(pool.asked) - asked <= 2 * 100 + 2
+
+
 async def test_new_blocks_do_not_wait_for_those_that_are_awaited() -> None:
     """While hundreds of awaited blocks are looked for, the newest page is read when it is due."""
     pool = _Pool(*in_a_row(30_000, 1))
