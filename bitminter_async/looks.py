@@ -86,6 +86,7 @@ class Looks:
             seen = await ask()
         except CancelledError:
             self._cut += 1
+            self._is_down = True  # for all that is known; the next look is over sooner, whether it is so or not
             if self._cut == _MANY_CUTS:
                 _LOGGER.warning("watching %s: %d looks in a row were cancelled before an answer", self._what, self._cut)
             raise

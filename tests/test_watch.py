@@ -4,6 +4,7 @@ import asyncio
 import logging
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -563,6 +564,20 @@ async def test_timeouts_shorter_than_an_answer_are_told_and_not_rude(caplog: pyt
     assert [record.getMessage() for record in caplog.records] == [
         "watching stats: 3 looks in a row were cancelled before an answer"
     ]
+
+
+async def test_an_outage_is_told_where_timeouts_cut_its_looks_short(caplog: pytest.LogCaptureFixture) -> None:
+    """A look that is cut short between two attempts is followed by one that tries once, and so tells of the outage."""
+    fake = Fake(stats(1), *(httpx.ConnectError("refused") for _ in range(9)), stats(2), delay=0.5)
+    async with make(fake, attempts=3, interval=1.0) as client:
+        stream = client.watch.stats(every=10)
+        came: list[int] = []
+        while len(came) < 2:
+            with suppress(TimeoutError):
+                came.append((await asyncio.wait_for(anext(stream), 1.2)).active_users)
+        assert came == [1, 2]
+    assert [level for level, _ in outages(caplog)] == ["WARNING"]
+    assert not [record for record in caplog.records if "cancelled" in record.getMessage()]
 
 
 async def test_one_task_waits_for_a_stream() -> None:
