@@ -72,7 +72,9 @@ class _Merging(Generic[T]):
         if not self._items and not self._error:
             self._loop = asyncio.get_running_loop()
             for stream in self._idle:
-                self._steps[asyncio.create_task(_step(stream))] = stream
+                step = asyncio.create_task(_step(stream))
+                step.add_done_callback(_notice)
+                self._steps[step] = stream
             self._idle.clear()
             if not self._steps:
                 return None
@@ -115,6 +117,12 @@ class _Merging(Generic[T]):
         # Who leaves a loop by `break` drops the stream unclosed; asyncio closes its own generators so, too.
         if self._loop and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._loop.create_task, _close(self._streams, [*self._steps]))
+
+
+def _notice(step: asyncio.Task[Any]) -> None:
+    # The next look raises it; where nobody looks any more, asyncio shall not complain.
+    if not step.cancelled():
+        step.exception()
 
 
 async def _step(stream: AsyncIterator[T]) -> Any:  # noqa: ANN401  # an item, or the end

@@ -255,6 +255,20 @@ async def test_an_error_outlives_a_timeout_while_the_others_close() -> None:
     assert not others()
 
 
+async def test_an_error_that_nobody_waits_for_is_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
+    """What fails while the caller is busy is raised by the next wait; where there is none, asyncio says nothing."""
+    for _ in range(2):
+        stream = merge(ticking(1, 2, every=1), ticking(LookupError("mine"), every=10))
+        assert await anext(stream) == 1
+        await asyncio.sleep(20)
+    with pytest.raises(LookupError, match="mine"):
+        await anext(stream)
+    gc.collect()
+    await asyncio.sleep(0.001)
+    assert not others()
+    assert not caplog.records
+
+
 async def test_closing_closes_what_was_begun_elsewhere() -> None:
     """A merged stream that is closed before its first item closes its streams nevertheless, and is over."""
     source = Source(1, 2)

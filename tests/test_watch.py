@@ -568,7 +568,7 @@ async def test_timeouts_shorter_than_an_answer_are_told_and_not_rude(caplog: pyt
 
 async def test_an_outage_is_told_where_timeouts_cut_its_looks_short(caplog: pytest.LogCaptureFixture) -> None:
     """A look that is cut short between two attempts is followed by one that tries once, and so tells of the outage."""
-    fake = Fake(stats(1), *(httpx.ConnectError("refused") for _ in range(9)), stats(2), delay=0.5)
+    fake = Fake(stats(1), *(httpx.ConnectError("refused") for _ in range(9)), stats(2), delay=0.5, repeat=True)
     async with make(fake, attempts=3, interval=1.0) as client:
         stream = client.watch.stats(every=10)
         came: list[int] = []
