@@ -11,6 +11,8 @@ import pytest
 from bitminter_async.merging import merge
 from bitminter_async.stream import Stream
 
+from .clock import VirtualLoop
+
 
 class Source:
     """A stream that gives these items, each after `every` seconds, then an error where one is given."""
@@ -266,6 +268,20 @@ async def test_an_error_that_nobody_waits_for_is_no_complaint(caplog: pytest.Log
     gc.collect()
     await asyncio.sleep(0.001)
     assert not others()
+    assert not caplog.records
+
+
+def test_an_error_that_a_loops_end_overtakes_is_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
+    """Where a program ends while a merged stream has an error that nobody waits for, asyncio says nothing either."""
+
+    async def main() -> None:
+        stream = merge(ticking(1, 2, every=1), ticking(LookupError("mine"), every=10))
+        assert await anext(stream) == 1
+        await asyncio.sleep(20)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(main())
+    gc.collect()
     assert not caplog.records
 
 
