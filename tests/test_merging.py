@@ -259,10 +259,11 @@ async def test_an_error_outlives_a_timeout_while_the_others_close() -> None:
 
 async def test_an_error_that_nobody_waits_for_is_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
     """What fails while the caller is busy is raised by the next wait; where there is none, asyncio says nothing."""
-    for _ in range(2):
-        stream = merge(ticking(1, 2, every=1), ticking(LookupError("mine"), every=10))
-        assert await anext(stream) == 1
-        await asyncio.sleep(20)
+    streams = [merge(ticking(1, 2, every=1), ticking(LookupError("mine"), every=10)) for _ in range(2)]
+    assert [await anext(stream) for stream in streams] == [1, 1]
+    await asyncio.sleep(20)
+    stream = streams.pop()
+    streams.clear()
     with pytest.raises(LookupError, match="mine"):
         await anext(stream)
     gc.collect()
