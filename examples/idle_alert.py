@@ -63,7 +63,7 @@ async def main() -> None:
         url, key, every, state = os.environ.get("BITMINTER_URL"), None, options.every, Path("idle_alert.json")
         if not url:
             pool, every, state = LocalPool(speed=7200), 1.0, Path(mkdtemp()) / "demo.json"
-            key = pool.add_user("demo", workers=4, steady=False)
+            key = pool.add_user("demo", workers=12, steady=False)
             url = await stack.enter_async_context(pool.serve())
         client = await stack.enter_async_context(Client(key, base_url=url))
         print(f"Watching the workers at {url}, every {every:g} s", flush=True)
