@@ -62,7 +62,7 @@ async def main() -> None:
     async with AsyncExitStack() as stack:
         url, key, every, state = os.environ.get("BITMINTER_URL"), None, options.every, Path("idle_alert.json")
         if not url:
-            pool, every, state = LocalPool(speed=7200), 1.0, Path(mkdtemp()) / "demo.json"
+            pool, every, state = LocalPool(speed=14_400), 1.0, Path(mkdtemp()) / "demo.json"
             key = pool.add_user("demo", workers=12, steady=False)
             url = await stack.enter_async_context(pool.serve())
         client = await stack.enter_async_context(Client(key, base_url=url))
