@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from attrs import define
 from immutabledict import immutabledict
@@ -20,6 +20,7 @@ from .events import (
     WorkReported,
 )
 from .records import Block, BlockStatus, User, Work, Worker
+from .seeking import Listed
 
 __all__ = ["Known", "KnownBlocks", "worker_changes"]
 
@@ -30,12 +31,7 @@ _MARGIN = 5  # how many withdrawn blocks pull another up, at most as a rule, bet
 _NO_WORK = Work(0, 0, 0, 0, 0, 0)
 
 
-class _Listed(Protocol):
-    @property
-    def id(self) -> int: ...
-
-
-R = TypeVar("R", bound=_Listed)
+R = TypeVar("R", bound=Listed)
 
 
 class Known(Generic[R]):

@@ -9,32 +9,16 @@ never a silent gap.
 """
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
-from itertools import pairwise
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from attrs import frozen
 
 from .arguments import MAX_PAGE, check_integer
-from .errors import GapError
-from .seeking import OVERLAP, Mark, expect, seek
+from .seeking import MANY_MISSES, MAX_MISSES, OVERLAP, STEP_BACK, Listed, Mark, check_order, expect, gap, seek
 
-__all__ = ["MANY_MISSES", "MAX_MISSES", "STEP_BACK", "Listed", "Walk", "check_order", "gap"]
-
-STEP_BACK = 40
-MANY_MISSES = 3
-MAX_MISSES = 8
-
-
-class Listed(Protocol):
-    """What stands in a list: it has an id, and ids fall along the list."""
-
-    @property
-    def id(self) -> int:
-        """Unique in the list."""
-        ...
-
+__all__ = ["Walk"]
 
 R = TypeVar("R", bound=Listed)
 
@@ -157,12 +141,6 @@ class Walk(Generic[R]):
         )
 
 
-def check_order(page: Sequence[Listed], last: int | None = None) -> None:
-    """Raise GapError unless the ids fall along the page; `last` is the id met before it, for the error."""
-    if any(below.id >= above.id for above, below in pairwise(page)):
-        raise gap("the ids do not fall along the list, so no page can prove that it is whole", last, page[0].id)
-
-
 def _check_moment(name: str, moment: object) -> None:
     if moment is None:
         return
@@ -170,9 +148,3 @@ def _check_moment(name: str, moment: object) -> None:
         raise TypeError(f"{name} is a datetime, not {type(moment).__name__}")
     if moment.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: give an aware datetime, for example one of datetime.now(UTC)")
-
-
-def gap(why: str, last: int | None, first_new: int | None) -> GapError:
-    """Make the error that says why a walk cannot begin, or cannot go on after the id `last`."""
-    place = "cannot begin" if last is None else f"cannot go on whole after the record with id {last}"
-    return GapError(f"the walk {place}: {why}", last_seen=last, first_new=first_new)

@@ -1,21 +1,53 @@
-"""Seeking: where in a long list a place is, in few requests."""
+"""Lists that are read in pages: what proves a page whole, and how a place in them is found in few requests."""
 
 import math
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, cast
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple, Protocol, cast
 
 from .arguments import MAX_PAGE
+from .errors import GapError
 
-__all__ = ["LONGEST_LIST", "OVERLAP", "Mark", "expect", "seek"]
+__all__ = [
+    "LONGEST_LIST",
+    "MANY_MISSES",
+    "MAX_MISSES",
+    "OVERLAP",
+    "STEP_BACK",
+    "Listed",
+    "Mark",
+    "check_order",
+    "expect",
+    "gap",
+    "seek",
+]
 
 OVERLAP = 2
 """How many records a page shares with the one before it, so that the two prove to be neighbours."""
+
+STEP_BACK = 40
+"""How many records a reader goes back where it is too far down."""
+
+MANY_MISSES = 3
+"""Pages that do not show a place, after which it is sought."""
+
+MAX_MISSES = 8
+"""Pages that do not show a place, after which the list moves too fast."""
 
 LONGEST_LIST = 10**8
 """What seems longer does not heed `offset`."""
 
 _LONGEST_LEAP = 64  # times what is known, in case the list ends sooner
 _MIDDLE = 0.5
+
+
+class Listed(Protocol):
+    """What stands in a list: it has an id, and ids fall along the list."""
+
+    @property
+    def id(self) -> int:
+        """Unique in the list."""
+        ...
 
 
 class Mark(NamedTuple):
@@ -85,3 +117,15 @@ def _guess(top: Mark, above: Mark, below: Mark | None, key: float, *, bisect: bo
 
 def _drop(upper: Mark, key: float) -> float:
     return cast("float", upper.key) - key
+
+
+def check_order(page: Sequence[Listed], last: int | None = None) -> None:
+    """Raise GapError unless the ids fall along the page; `last` is the id met before it, for the error."""
+    if any(below.id >= above.id for above, below in pairwise(page)):
+        raise gap("the ids do not fall along the list, so no page can prove that it is whole", last, page[0].id)
+
+
+def gap(why: str, last: int | None, first_new: int | None) -> GapError:
+    """Make the error that says why a walk cannot begin, or cannot go on after the id `last`."""
+    place = "cannot begin" if last is None else f"cannot go on whole after the record with id {last}"
+    return GapError(f"the walk {place}: {why}", last_seen=last, first_new=first_new)

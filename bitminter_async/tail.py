@@ -4,8 +4,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from .arguments import MAX_PAGE
-from .paging import MANY_MISSES, MAX_MISSES, STEP_BACK, Listed, check_order, gap
-from .seeking import LONGEST_LIST, OVERLAP, Mark, expect, seek
+from .seeking import (
+    LONGEST_LIST,
+    MANY_MISSES,
+    MAX_MISSES,
+    OVERLAP,
+    STEP_BACK,
+    Listed,
+    Mark,
+    check_order,
+    expect,
+    gap,
+    seek,
+)
 
 __all__ = ["Tail"]
 
