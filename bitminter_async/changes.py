@@ -49,15 +49,15 @@ class Known(Generic[R]):
         if after is not None:
             check_integer("after", after, 0)
         self.last = after
-        self._looks = 0
+        self.looks = 0
 
     def learn(self, offset: int, page: Sequence[R]) -> list[R]:
         """Take in the page that follows `last`, newest first; return what is new in it, oldest first."""
         newest = page[0].id if page else _BEFORE_ALL
         if self.last is None:
             self.last = newest
-        self._looks += 1
-        if self._looks == _SURE and page and not offset and newest < self.last:
+        self.looks += 1
+        if self.looks == _SURE and page and not offset and newest < self.last:
             _LOGGER.warning("nothing comes until the pool's list, which ends at %d, has passed %d", newest, self.last)
         last, self.last = self.last, max(self.last, newest)
         return [record for record in reversed(page) if record.id > last]
@@ -85,7 +85,6 @@ class KnownBlocks:
 
     def __init__(self, after: int | None, unsettled: Iterable[Block | int]) -> None:
         self._known = Known[Block](after)
-        self._has_looked = False
         self._followed: dict[int, _Followed] = {}
         self._overdue: list[int] = []
         self._found = 0
@@ -119,8 +118,7 @@ class KnownBlocks:
         if not self._is_climbing:
             self._found += offset + len(new)  # what stands above the last block known
         self._is_climbing = offset > 0
-        if not self._has_looked:
-            self._has_looked = True
+        if self._known.looks == 1:
             known = {block.id: _Followed(block) for block in page if block.id not in new}
             self._followed = {**known, **self._followed}
         events = self._take_in(offset, page, new)

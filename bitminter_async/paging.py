@@ -11,6 +11,7 @@ never a silent gap.
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar
 
 from attrs import frozen
@@ -109,14 +110,7 @@ class Walk(Generic[R]):
         top, above = Mark(start, key(page[0])), Mark(start + len(page) - 1, key(page[-1]))
         if is_first and expect(top, above, sought) <= MAX_PAGE - OVERLAP:
             return above.offset
-
-        async def probe(offset: int) -> float | None:
-            found = await self.fetch(1, offset)
-            return key(found[0]) if found else None
-
-        if (offset := await seek(probe, top, above, sought)) is None:
-            raise gap("what comes next is not found: the list does not heed `offset`", last, None)
-        return offset
+        return await seek(partial(self.fetch, 1), key, sought, top, above, last=last)
 
     def _key(self, last: int | None) -> tuple[Callable[[R], float], float]:
         """Return what falls along the list, and where in it the first fresh record stands: at that, or below."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, TypeVar, cast
 
 from .arguments import MAX_PAGE
 from .errors import GapError
@@ -50,6 +50,9 @@ class Listed(Protocol):
         ...
 
 
+R = TypeVar("R", bound=Listed)
+
+
 class Mark(NamedTuple):
     """A record of a list by what falls along the list: its id, or its moment in seconds."""
 
@@ -58,35 +61,47 @@ class Mark(NamedTuple):
     """None past the list's end."""
 
 
-async def seek(probe: Callable[[int], Awaitable[float | None]], top: Mark, above: Mark, key: float) -> int | None:
-    """Return the offset of a record above `key` that is less than a page above the first one at or below it.
+async def seek(
+    fetch: Callable[[int], Awaitable[tuple[R, ...]]],
+    key: Callable[[R], float],
+    sought: float,
+    top: Mark,
+    above: Mark,
+    *,
+    last: int | None,
+) -> int:
+    """Return the offset of a record above `sought` that is less than a page above the first one at or below it.
 
     It interpolates on the key, and bisects after each step that did not halve what is left, in case keys fall unevenly:
     in O(log n) requests.
 
     Args:
-        probe: Brings the key of the record at an offset; None past the list's end.
-        top: A record above `key`.
+        fetch: Brings the one record at an offset, or none past the list's end.
+        key: Tells what falls along the list.
+        sought: The key whose place is sought.
+        top: A record above it.
         above: Another, further down.
-        key: What is sought.
+        last: The id of the record met last, for the error.
 
-    Returns:
-        The offset; None where the list seems endless, and so does not heed offsets.
+    Raises:
+        GapError: The list seems endless, and so does not heed offsets.
+        BitminterError: What fetching a record raised.
     """
     below: Mark | None = None
     bisect = False
     while above.offset < LONGEST_LIST:
         width = below.offset - above.offset if below else math.inf
-        offset = _guess(top, above, below, key, bisect=bisect)
-        mark = Mark(offset, await probe(offset))
-        if mark.key is not None and mark.key > key:
+        offset = _guess(top, above, below, sought, bisect=bisect)
+        found = await fetch(offset)
+        mark = Mark(offset, key(found[0]) if found else None)
+        if mark.key is not None and mark.key > sought:
             above = mark
         else:
             below = mark
         if below and below.offset - above.offset <= MAX_PAGE - OVERLAP:
             return above.offset
         bisect = not bisect and below is not None and below.offset - above.offset > width / 2
-    return None
+    raise gap("what comes next is not found: the list does not heed `offset`", last, None)
 
 
 def expect(top: Mark, above: Mark, key: float) -> float:

@@ -1,6 +1,7 @@
 """The tail of a list, as `tail -f` has it: what is new, oldest first, a page at a time."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from .arguments import MAX_PAGE
@@ -51,7 +52,7 @@ class Tail(Generic[R]):
             BitminterError: What fetching a page raised.
         """
         if self._next is None:
-            page = await self._newest()
+            page = await self._page()
             if last is None or len(page) < MAX_PAGE or page[-1].id <= last + 1:
                 return 0, page
             self._next = _guess(page, last + 1)
@@ -67,11 +68,10 @@ class Tail(Generic[R]):
             BitminterError: What fetching a page raised.
         """
         if offset is None:
-            newest = await self._newest()
+            newest = await self._page()
             offset = _guess(newest, number) if newest else 0
         for misses in range(1, MAX_MISSES + 1):
-            page = await self._fetch(max=MAX_PAGE, offset=offset, max_age=0.0)
-            check_order(page)
+            page = await self._page(offset=offset, max_age=0.0)
             if offset and (not page or page[0].id < number):  # all of it stands below
                 offset = max(0, offset - STEP_BACK)
             elif len(page) == MAX_PAGE and page[-1].id > number:  # all of it stands above
@@ -79,11 +79,11 @@ class Tail(Generic[R]):
             else:
                 return offset, page
             if misses == MANY_MISSES:
-                offset = await self._seek(await self._newest(), number)
+                offset = await self._seek(await self._page(), number)
         raise gap("the list moves too fast, or does not heed `offset`", number, None)
 
-    async def _newest(self) -> tuple[R, ...]:
-        page = await self._fetch(max=MAX_PAGE)
+    async def _page(self, **where: float) -> tuple[R, ...]:
+        page = await self._fetch(max=MAX_PAGE, **where)
         check_order(page)
         return page
 
@@ -91,13 +91,10 @@ class Tail(Generic[R]):
         if len(newest) < MAX_PAGE or newest[-1].id <= number:
             return 0
 
-        async def probe(offset: int) -> float | None:
-            found = await self._fetch(max=1, offset=offset, max_age=0.0)
-            return found[0].id if found else None
+        async def fetch(offset: int) -> tuple[R, ...]:
+            return await self._fetch(max=1, offset=offset, max_age=0.0)
 
-        if (offset := await seek(probe, *_ends(newest), number)) is None:
-            raise gap("the list does not heed `offset`", number, None)
-        return offset
+        return await seek(fetch, attrgetter("id"), number, *_ends(newest), last=number)
 
 
 def _guess(newest: Sequence[Listed], number: int) -> int:
