@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._session.receipt import Receipt
+    from ._wire.key import ApiKey
     from .client import Client
     from .errors import (
         BadRequest,
@@ -37,11 +39,9 @@ if TYPE_CHECKING:
         WorkerIdle,
         WorkReported,
     )
-    from .key import ApiKey
-    from .receipt import Receipt
     from .records import Block, BlockStatus, ChainRound, PoolStats, Round, Shift, User, UserShift, Work, Worker
-    from .stream import Stream
     from .units import HashRate
+    from .watch.stream import Stream
 
 __all__ = [
     "ApiKey",
@@ -86,7 +86,7 @@ __all__ = [
     "WorkerIdle",
 ]
 
-_ROOMS = ("errors", "units", "key", "receipt", "records", "events", "stream", "client")
+_ROOMS = ("errors", "units", "_wire.key", "_session.receipt", "records", "events", "watch.stream", "client")
 
 
 def __dir__() -> list[str]:

@@ -6,18 +6,18 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
-from .arguments import check_flag, check_integer, check_seconds
-from .key import ApiKey, KeyPlace
-from .pool import Pool
-from .session import Session
-from .users import Users
-from .wire import Wire
+from ._arguments import check_flag, check_integer, check_seconds
+from ._session.session import Session
+from ._wire.key import ApiKey, KeyPlace
+from ._wire.wire import Wire
+from .endpoints.pool import Pool
+from .endpoints.users import Users
 
 if TYPE_CHECKING:
     import httpx
 
-    from .receipt import Receipt
-    from .watch import Watch
+    from ._session.receipt import Receipt
+    from .watch.watch import Watch
 
 __all__ = ["Client"]
 
@@ -105,7 +105,7 @@ class Client:
     @cached_property
     def watch(self) -> "Watch":
         """Streams of what changes."""
-        from .watch import Watch  # noqa: PLC0415  # a tenth of the package's import: who watches nothing is spared it
+        from .watch.watch import Watch  # noqa: PLC0415  # a tenth of the package's import: who watches nothing is spared it
 
         return Watch(self._session)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from .clock import VirtualLoop
+from tests.support.clock import VirtualLoop
 
 
 def pytest_asyncio_loop_factories(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bitminter_async.arguments import check_integer, check_seconds
+from bitminter_async._arguments import check_integer, check_seconds
 
 
 @pytest.mark.parametrize("value", [0, 0.0, 1, 0.001, 1e300])

@@ -9,9 +9,8 @@ import httpx
 import pytest
 
 from bitminter_async import ApiKey, Client, ClientClosed, KeyRefused, Receipt, TransportError
-
-from .fake import KEY, USER, Fake, answer
-from .test_wire import STATS, make, nothing
+from tests.support.fake import KEY, USER, Fake, answer
+from tests.wire.test_wire import STATS, make, nothing
 
 POOL = "https://pool.example"
 OWN_AGENT = (

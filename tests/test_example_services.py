@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bitminter_async.local import LocalPool
-from bitminter_async.local.serve import serving
+from bitminter_async.local._server.serve import serving
 
 pytestmark = pytest.mark.socket
 

@@ -21,10 +21,10 @@ from bitminter_async import (
     WorkerIdle,
     WorkReported,
 )
-from bitminter_async.merging import merge
-from bitminter_async.pool import Pool
-from bitminter_async.users import Users
-from bitminter_async.watch import Watch
+from bitminter_async.endpoints.pool import Pool
+from bitminter_async.endpoints.users import Users
+from bitminter_async.watch.merge import merge
+from bitminter_async.watch.watch import Watch
 
 _NAMES = """
     ApiKey BadRequest BitminterError Block BlockChanged BlockEvent BlockFound BlockStatus Blocked ChainRound Client

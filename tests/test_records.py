@@ -15,9 +15,9 @@ from attrs.exceptions import FrozenInstanceError
 from immutabledict import immutabledict
 
 from bitminter_async import records
-from bitminter_async.answer import Answer
-from bitminter_async.decode import decode
-from bitminter_async.key import Mask
+from bitminter_async._decode.decode import decode
+from bitminter_async._wire.answer import Answer
+from bitminter_async._wire.key import Mask
 from bitminter_async.records import (
     Block,
     BlockStatus,
@@ -31,8 +31,7 @@ from bitminter_async.records import (
     Worker,
 )
 from bitminter_async.units import HashRate
-
-from .fake import BLOCK, CHAIN_ROUND, ROUND, SHIFT, STATS, USER, WORK, WORKER
+from tests.support.fake import BLOCK, CHAIN_ROUND, ROUND, SHIFT, STATS, USER, WORK, WORKER
 
 SAMPLES: dict[Any, Any] = {
     PoolStats: STATS,

@@ -10,14 +10,14 @@ from httpx import ASGITransport
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ..client import Client  # noqa: TID252 - as everywhere in this package
-from .app import make_app
-from .chain import EARLIEST
-from .clock import Clock
-from .gate import Gate, LoggedRequest, Trouble
-from .keys import Keys
-from .serve import serving
-from .world import SHIFT, World
+from ..client import Client
+from ._server.app import make_app
+from ._server.clock import Clock
+from ._server.keys import Keys
+from ._server.middleware import Gate, LoggedRequest, Trouble
+from ._server.serve import serving
+from ._world.chain import EARLIEST
+from ._world.world import SHIFT, World
 
 _MONTH = timedelta(days=30)
 _NOW = datetime(2014, 3, 1, 12, tzinfo=UTC)

@@ -21,8 +21,8 @@ import httpx
 import orjson
 
 from bitminter_async import BitminterError, Client
-from tests.clock import VirtualLoop
-from tests.fake import BLOCK, STATS, USER
+from tests.support.clock import VirtualLoop
+from tests.support.fake import BLOCK, STATS, USER
 
 _READERS, _STATS_EVERY = 100, 10.0
 _USERS, _USER_EVERY = 20, 60.0

@@ -1,0 +1,1 @@
+"""Bytes to records, or a `DecodeError` that says where and what."""

@@ -1,0 +1,230 @@
+"""The session: a call's way from the question to the record."""
+
+import copy
+import logging
+import random
+from asyncio import AbstractEventLoop, get_running_loop, sleep
+from contextvars import ContextVar
+from functools import partial
+from typing import TypeVar, cast
+
+import stamina
+
+from .._arguments import check_seconds
+from .._call import Call
+from .._decode.decode import decode
+from .._wire.answer import Answer
+from .._wire.wire import Wire
+from ..errors import BitminterError, Blocked, ClientClosed, DecodeError, RateLimited, StatusError, TransportError
+from .cache import Cache
+from .pace import Pace, Resting
+from .receipt import Receipt, Tally
+from .singleflight import Flights
+
+__all__ = ["Session", "in_short"]
+
+T = TypeVar("T")
+
+_LOGGER = logging.getLogger("bitminter_async")
+# Our own line tells more of a retry than stamina's, which is left out for those of ours.
+_IS_OURS = ContextVar("_IS_OURS", default=False)
+logging.getLogger("stamina").addFilter(lambda _: not _IS_OURS.get())
+_RETRIED_STATUSES = {429, 500, 502, 503, 504}
+_FIRST_BACKOFF = 0.5
+_LONGEST_BACKOFF = 8.0
+
+
+class Session:
+    """Takes calls past the cache, the flights, the retries and the pace to the wire, and their answers back.
+
+    Args:
+        wire: What sends a call.
+        interval: Seconds between the starts of two requests.
+        max_age: Seconds that an answer may be old where the caller does not say.
+        attempts: How often a call is tried.
+        patience: The longest rest, in seconds, that is waited out.
+    """
+
+    def __init__(self, wire: Wire, *, interval: float, max_age: float, attempts: int, patience: float) -> None:
+        self._wire = wire
+        self._max_age = max_age
+        self._attempts = attempts
+        self._pace = Pace(interval, patience)
+        self._flights = Flights()
+        self._tally = Tally()
+        self._loop: AbstractEventLoop | None = None
+        self._is_closed = False
+        self._rest_error: RateLimited | Blocked | None = None
+
+    def bind(self) -> None:
+        """Take the running loop for this client's, or raise RuntimeError if it has another."""
+        loop = get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            self._now = loop.time
+            self._cache = Cache(loop.time)
+        elif loop is not self._loop:
+            raise RuntimeError("this client was first used on another event loop: make one client for each loop")
+
+    async def get(self, call: Call, kind: type[T], max_age: float | None = None, attempts: int | None = None) -> T:
+        """Return the answer to `call` as a `kind`, at most `max_age` seconds old.
+
+        A call is tried `attempts` times, or as often as the session does; one that joins another, as often as that.
+
+        Raises:
+            BitminterError: See `errors`.
+            ValueError: `max_age` is negative or not a number.
+            TypeError: `max_age` is not a number at all.
+            RuntimeError: The client was first used on another event loop.
+        """
+        if self._is_closed:
+            raise ClientClosed("this client is closed")
+        if self._loop is not get_running_loop():
+            self.bind()
+        if max_age is None:
+            max_age = self._max_age
+        else:
+            check_seconds("max_age", max_age)
+        if (record := self._cache.get(call, max_age)) is not None:
+            self._tally.cached += 1
+            return cast("T", record)
+        self._tally.asked += 1
+        self._wire.admit(call)
+        if call in self._flights:
+            self._tally.joined += 1
+        return await self._flights.join(call, partial(self._ask, call, kind, attempts or self._attempts))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long, or until the session is closed, which ends the wait with ClientClosed."""
+        if self._is_closed:
+            raise ClientClosed("this client is closed")
+        await self._flights.join(object(), partial(sleep, seconds))
+
+    async def _ask(self, call: Call, kind: type[T], attempts: int) -> T:
+        try:
+            return await self._attempt(call, kind)
+        except BitminterError as error:
+            first = [error]
+        # The first attempt goes without stamina, whose set-up costs a quarter of a call; here it hears how that ended.
+        failures: list[BitminterError] = []
+        _IS_OURS.set(True)  # in this flight's own context
+        retry = stamina.AsyncRetryingCaller(attempts=attempts, timeout=None)
+
+        async def attempt() -> T:
+            if first:
+                raise first.pop()
+            return await self._attempt(call, kind)
+
+        try:
+            return await retry(partial(self._backoff, failures, attempts), attempt)
+        except BitminterError as error:
+            for number, earlier in enumerate(failures[:-1], 1):
+                error.add_note(f"attempt {number}: {earlier}")
+            raise
+
+    def _backoff(self, failures: list[BitminterError], attempts: int, error: Exception) -> bool | float:
+        """Return the seconds until the next attempt, or False if there is none."""
+        if not isinstance(error, BitminterError):
+            return False
+        failures.append(error)
+        if len(failures) >= attempts or not _may_pass(error) or self._pace.refused_for:
+            return False
+        self._tally.retried += 1
+        # Full jitter, so that clients which failed together do not come back together. A rest holds the turn anyway.
+        is_resting = isinstance(error, RateLimited) and error.retry_after
+        longest = 0.0 if is_resting else min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** len(failures))
+        delay = random.uniform(0.0, longest)  # noqa: S311  # no secret depends on it
+        _LOGGER.warning(
+            "attempt %d of %d failed, the next in %.1f s: %s", len(failures), attempts, delay, in_short(error)
+        )
+        return delay
+
+    async def _attempt(self, call: Call, kind: type[T]) -> T:
+        self._wire.open()
+        queued = self._now()
+        try:
+            async with self._pace:
+                answer, error, asked = await self._exchange(call, self._now() - queued)
+        except Resting as rest:
+            raise self._still_resting(rest.seconds) from None
+        if error:
+            raise error
+        record = decode(answer, kind, call.most)
+        self._cache.put(call, record, asked)
+        return record
+
+    async def _exchange(self, call: Call, waited: float) -> tuple[Answer, StatusError | None, float]:
+        turn = self._now()
+        departures = [turn]
+
+        async def depart() -> None:
+            departures.append(self._now())
+            await self._pace.depart()
+
+        self._tally.longest_wait = max(self._tally.longest_wait, waited)
+        outcome: object = "cancelled"
+        try:
+            answer = await self._wire.send(call, depart)
+            outcome = answer.status
+        except Exception as exc:
+            outcome = type(exc).__name__
+            raise
+        finally:
+            if len(departures) > 1:  # else no request left: there was no connection to send it over
+                self._tally.sent(departures[-1])
+            if _LOGGER.isEnabledFor(logging.DEBUG):
+                url, spent = self._wire.url(call), self._now() - turn
+                _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
+        error = answer.error
+        await self._heed(answer, error)
+        return answer, error, departures[-1]
+
+    async def _heed(self, answer: Answer, error: StatusError | None) -> None:
+        """Rest, or slow down, where the answer asks for it."""
+        if seconds := answer.rest:
+            if not isinstance(error, RateLimited | Blocked):
+                error = answer.as_error(RateLimited, "the pool asks for rest")
+            self._rest_error = error
+            self._pace.rest(seconds)
+            level = logging.WARNING if isinstance(error, Blocked) else logging.INFO
+            _LOGGER.log(level, "resting for %.0f s: %s", seconds, in_short(error))
+        elif isinstance(error, RateLimited):
+            await self._pace.strain()
+            _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, in_short(error))
+
+    def _still_resting(self, seconds: float) -> BitminterError:
+        error = copy.copy(cast("RateLimited | Blocked", self._rest_error))
+        error.args = (f"not sent, since the client rests for another {seconds:.1f} s; what began the rest: {error}",)
+        error.retry_after = seconds
+        return error
+
+    @property
+    def receipt(self) -> Receipt:
+        """How polite this session has been."""
+        return self._tally.receipt(
+            rests=self._pace.rests, rested=self._pace.rested, bytes_received=self._wire.bytes_received
+        )
+
+    async def aclose(self) -> None:
+        """End what waits or is in the air with ClientClosed, and close the wire. Closing twice is fine."""
+        self.bind()
+        self._is_closed = True
+        try:
+            await self._flights.ground(ClientClosed("this client was closed while the call waited"))
+        finally:
+            await self._wire.aclose()
+
+
+def in_short(error: BitminterError) -> str:
+    """Return what a log may say of an error: what and where, but nothing of an answer's body."""
+    if isinstance(error, StatusError):
+        return f"{type(error).__name__}: GET {error.url}: {error.status}"
+    said = str(error).splitlines()[0]
+    if isinstance(error, DecodeError):
+        where = [f"{fault.path} is not {fault.expected}" for fault in error.faults[:1]]
+        said = " ".join([said, *where, *[f"({note})" for note in getattr(error, "__notes__", [])[:1]]])
+    return f"{type(error).__name__}: {said}"
+
+
+def _may_pass(error: BitminterError) -> bool:
+    return isinstance(error, TransportError) or (isinstance(error, StatusError) and error.status in _RETRIED_STATUSES)

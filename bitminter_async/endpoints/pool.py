@@ -1,0 +1,170 @@
+"""`client.pool`: the pool's public data."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from functools import partial
+from operator import attrgetter
+
+from immutabledict import immutabledict
+
+from .._arguments import MAX_PAGE, check_commodity, check_integer
+from .._call import Asks, Call
+from .._decode.decode import Ghps, Ranking
+from .._lists.walk import Walk
+from ..records import Block, PoolStats, Round, Shift
+from ..units import HashRate
+
+__all__ = ["Pool"]
+
+_STATS = Call("pool/stats")
+_HASHRATE = Call("pool/hashrate")
+_WORKERS = Call("pool/workers")
+_USERS = Call("pool/users")
+_ROUND = Call("pool/round")
+_TOP50 = Call("pool/top50")
+
+
+class Pool:
+    """The pool's public data; no key needed.
+
+    Each reading method takes `max_age`: seconds that the answer may be old; 0 asks the pool anew, None means the
+    client's own. Each raises `BitminterError`, and `ValueError` or `TypeError` for a wrong argument.
+    """
+
+    def __init__(self, session: Asks) -> None:
+        self._session = session
+
+    async def stats(self, *, max_age: float | None = None) -> PoolStats:
+        """Return the pool's hash rate, workers and users: `/api/pool/stats`."""
+        return await self._session.get(_STATS, PoolStats, max_age)
+
+    async def hashrate(self, *, max_age: float | None = None) -> HashRate:
+        """Return the pool's hash rate: `/api/pool/hashrate`."""
+        return await self._session.get(_HASHRATE, Ghps, max_age)
+
+    async def workers(self, *, max_age: float | None = None) -> int:
+        """Return how many workers are mining: `/api/pool/workers`."""
+        return await self._session.get(_WORKERS, int, max_age)
+
+    async def users(self, *, max_age: float | None = None) -> int:
+        """Return how many users are mining: `/api/pool/users`."""
+        return await self._session.get(_USERS, int, max_age)
+
+    async def round(self, *, max_age: float | None = None) -> Round:
+        """Return the current shift and each chain's current round: `/api/pool/round`."""
+        return await self._session.get(_ROUND, Round, max_age)
+
+    async def top50(self, *, max_age: float | None = None) -> immutabledict[str, HashRate]:
+        """Return the fastest users' hash rates by name, fastest first: `/api/pool/top50`."""
+        return await self._session.get(_TOP50, Ranking, max_age)
+
+    async def blocks(
+        self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None
+    ) -> tuple[Block, ...]:
+        """Return one page of the blocks found, latest first: `/api/pool/blocks`.
+
+        Args:
+            max: The most blocks to return, 1 to 50.
+            offset: How many of the latest blocks to skip.
+            commodity: Only this one's blocks, for example `BTC`; None: all.
+            max_age: Seconds that the answer may be old.
+        """
+        return await self._session.get(_page("pool/blocks", max, offset, commodity), tuple[Block, ...], max_age)
+
+    async def shifts(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]:
+        """Return one page of the completed shifts, latest first: `/api/pool/shifts`.
+
+        Args:
+            max: The most shifts to return, 1 to 50.
+            offset: How many of the latest shifts to skip.
+            max_age: Seconds that the answer may be old.
+        """
+        return await self._session.get(_page("pool/shifts", max, offset), tuple[Shift, ...], max_age)
+
+    def iter_blocks(
+        self,
+        *,
+        commodity: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        max: int = MAX_PAGE,
+    ) -> AsyncGenerator[Block, None]:
+        """Walk over the blocks found, newest first, each once, although the list moves meanwhile: `/api/pool/blocks`.
+
+        Pages are fetched when they are needed, each anew, and each takes its turn like any other request. How many
+        that are on a list that stands still, where a page brings `m` new blocks (`max`, but 48 at most after the first
+        page, since pages overlap by two):
+
+        ==========================================  ==================================================
+        all of `n` blocks                           at most n // m + 1
+        `limit=k`                                   k / m, rounded up; none for 0
+        `since` or `after`, with `k` blocks newer   at most k // m + 1
+        `until` on the first page, or later         none more
+        `until` further down                        one page more, and at most 2 · log₂ n single blocks
+        ==========================================  ==================================================
+
+        A page that is shorter than asked for is the list's end, and ids and moments fall along the list, as the API
+        documents; blocks that come or go meanwhile cost a page more now and then. To take up a walk that failed, begin
+        another with `until` (or `offset`), and pass over what you have.
+
+        Args:
+            commodity: Only this one's blocks, for example `BTC`; None: all.
+            since: Aware; the earliest `generated` wanted, included.
+            until: Aware; the latest `generated` wanted, included.
+            after: A block's id: the walk stops at it, or at the first lower one.
+            limit: How many blocks are wanted; None: all.
+            offset: How many of the pool's latest blocks to skip.
+            max: How many new blocks a page brings, 1 to 50.
+
+        Raises:
+            GapError: The list moved too far between two pages for the walk to be whole.
+        """
+        _page("pool/blocks", max, offset, commodity)  # a wrong argument is named here, not when the walk begins
+        fetch = partial(self._fetch_blocks, commodity)
+        walk = Walk(fetch, attrgetter("generated"), since, until, after, limit, offset, max)
+        return walk.records()
+
+    def iter_shifts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        max: int = MAX_PAGE,
+    ) -> AsyncGenerator[Shift, None]:
+        """Walk over the completed shifts, newest first, each once, as `iter_blocks` does: `/api/pool/shifts`.
+
+        Args:
+            since: Aware; the earliest `completed` wanted, included.
+            until: Aware; the latest `completed` wanted, included.
+            after: A shift's id: the walk stops at it, or at the first lower one.
+            limit: How many shifts are wanted; None: all.
+            offset: How many of the pool's latest shifts to skip.
+            max: How many new shifts a page brings, 1 to 50.
+
+        Raises:
+            GapError: The list moved too far between two pages for the walk to be whole.
+        """
+        walk = Walk(self._fetch_shifts, attrgetter("completed"), since, until, after, limit, offset, max)
+        return walk.records()
+
+    async def _fetch_blocks(self, commodity: str | None, max: int, offset: int) -> tuple[Block, ...]:
+        return await self.blocks(max=max, offset=offset, commodity=commodity, max_age=0)
+
+    async def _fetch_shifts(self, max: int, offset: int) -> tuple[Shift, ...]:
+        return await self.shifts(max=max, offset=offset, max_age=0)
+
+
+def _page(path: str, max: int, offset: int, commodity: str | None = None) -> Call:
+    check_integer("max", max, 1, MAX_PAGE)
+    check_integer("offset", offset, 0)
+    params = [("max", str(max)), ("offset", str(offset))]
+    check_commodity(commodity)
+    if commodity is not None:
+        params.append(("commodity", commodity))
+    return Call(path, tuple(params), most=max)

@@ -1,0 +1,80 @@
+"""The pool's HTTP face: paths, parameters, keys, and status codes."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote, unquote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .._world.world import World
+from . import answers
+from .keys import Keys, carried
+
+_MAX, _MAX_DEFAULT = 50, 10
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+def make_app(look: Callable[[], World], keys: Keys) -> Starlette:
+    """The application that answers from the world as `look` finds it, to the holders of `keys`."""
+
+    async def answer(request: Request) -> Response:
+        return JSONResponse(_answer(request, look(), keys))
+
+    return Starlette(routes=[Route("/{path:path}", answer, methods=["GET"])])
+
+
+def _answer(request: Request, world: World, keys: Keys) -> object:
+    match _segments(request):
+        case ["api", "pool", "blocks"]:
+            return answers.blocks(world, *_page(request), _parameter(request, "commodity"))
+        case ["api", "pool", "shifts"]:
+            return answers.shifts(world, *_page(request))
+        case ["api", "pool", name] if name in answers.PLAIN:
+            return answers.PLAIN[name](world)
+        case ["api", "users", *name] if len(name) <= 1:
+            _, key = carried(request)
+            access = keys.access(key)
+            if access is None:
+                raise HTTPException(401, "This needs an API key" if key is None else "There is no such API key")
+            if not access.permission:
+                raise HTTPException(403, "This API key has no access to the balance and worker summary")
+            user = name[0] if name else access.user
+            if user not in world.users:
+                raise HTTPException(404, "No such user")
+            return answers.user(world, user)
+        case _:
+            raise HTTPException(404)
+
+
+def _segments(request: Request) -> list[str]:
+    """The path's parts, each decoded by itself: a quoted slash in a user's name separates nothing."""
+    raw: bytes = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    return [unquote(part) for part in raw.decode().removeprefix("/").removesuffix("/").split("/")]
+
+
+def _page(request: Request) -> tuple[int, int]:
+    """How many records to show, and how many to skip."""
+    count, offset = _number(request, "max", _MAX_DEFAULT), _number(request, "offset", 0)
+    if not 1 <= count <= _MAX:
+        raise HTTPException(400, f"max must be 1 to {_MAX}")
+    return count, offset
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    value = _parameter(request, name)
+    if value is None:
+        return default
+    if not _WHOLE_NUMBER.fullmatch(value):
+        raise HTTPException(400, f"{name} must be a whole number")
+    return int(value)
+
+
+def _parameter(request: Request, name: str) -> str | None:
+    values = request.query_params.getlist(name)
+    if len(values) > 1 or "" in values:
+        raise HTTPException(400, f"{name} must be given once, with a value")
+    return values[0] if values else None

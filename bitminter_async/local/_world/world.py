@@ -1,0 +1,255 @@
+"""The world of the local pool: miners at work, blocks found, shifts completed, time moving on.
+
+A world goes from event to event: a worker begins or ceases to work, a block is found, a shift ends. Between two
+events everything is a function of the time, so that reading changes nothing, and going one day at once or in a
+thousand steps leads to the same world. Time is in whole seconds since the epoch.
+"""
+
+import math
+from bisect import bisect, bisect_left
+from heapq import heapify, heappush, heapreplace
+from itertools import accumulate
+
+from .chain import COIN, COMMODITIES, Block, Chain
+from .chance import dice
+from .hashrate import HASHES_PER_SHARE, SLICE, Mark, Tide
+from .miners import ALIVE, User, Worker
+from .names import WORKER_KINDS, user_names
+
+SHIFT = 3600
+"""Seconds that a shift takes."""
+
+_MEAN_RATE = 1_700_000 * 10**9  # hashes per second, of all workers together
+_WORKS = 3 * 86_400.0  # seconds that a worker works at a stretch, on average
+_RESTS = 5 * 3600.0
+_AT_WORK = _WORKS / (_WORKS + _RESTS)
+_FAST, _SLOW = 3_000 * 10**9, 500 * 10**9  # hashes per second of a worker added by hand
+_NEVER_WORKED = 0.02
+_MERGED = 0.8  # of the users have a balance in every commodity
+_SCORE = 1_000_000  # the score of one block's worth of work
+_MILLION = 1_000_000
+
+
+class World:
+    """Everything that the pool knows."""
+
+    def __init__(self, seed: int, start: int) -> None:
+        self.now = start
+        self.users: dict[str, User] = {}
+        self.blocks: list[Block] = []
+        self.shifts: list[dict[str, object]] = []
+        self.tide = Tide(seed, start)
+        self._chance = dice(seed, "workers")
+        self._ids = dice(seed, "ids")
+        self._block_id, self._shift_id = 41_000, 26_000
+        # The work until the last event, and the workers' speed since: in whole hashes, so that it adds up exactly.
+        self._mark = self.shift_start = Mark(start, 0.0, 0.0)
+        self._tide_mark = self.tide.work(start)
+        self._rate = self._rejecting = 0
+        self.chains = {name: Chain(name, seed, self._mark) for name in COMMODITIES}
+        self._changes: list[tuple[int, int, Worker]] = []
+        self._populate()
+
+    # Time
+
+    def advance(self, now: int) -> None:
+        """Let the world go on until that second."""
+        while (event := self._next_event(now)) <= now:
+            self.now = event
+            self._settle()
+            chain = self._nearest()
+            if self._mark.accepted >= chain.goal:
+                self._find(chain)
+            elif event == self.shift_start.time + SHIFT:
+                self._end_shift()
+            else:
+                self._change_worker()
+        self.now = now
+        for chain in self.chains.values():
+            chain.pay(now)
+
+    def _next_event(self, now: int) -> int:
+        """The second of the next event; a later one than `now` if there is none until then."""
+        end, goal = min(now + 1, self.shift_start.time + SHIFT, self._changes[0][0]), self._nearest().goal
+        if self.work_until(end).accepted < goal:
+            return end
+        seconds = range(self._mark.time, end)
+        return seconds.start + bisect_left(seconds, goal, key=lambda second: self.work_until(second).accepted)
+
+    def work_until(self, now: int) -> Mark:
+        """The pool's work until that second, which no event may precede."""
+        hashes = self.tide.work(now) - self._tide_mark
+        return Mark(
+            now,
+            self._mark.accepted + hashes * self._rate / HASHES_PER_SHARE,
+            self._mark.rejected + hashes * self._rejecting / _MILLION / HASHES_PER_SHARE,
+        )
+
+    def _settle(self) -> None:
+        """Make the present the moment from which work is counted on."""
+        self._mark, self._tide_mark = self.work_until(self.now), self.tide.work(self.now)
+
+    def _nearest(self) -> Chain:
+        return min(self.chains.values(), key=lambda chain: chain.goal)
+
+    def _find(self, chain: Chain) -> Block:
+        workers = [(user, worker) for user in self.users.values() for worker in user.workers]
+        rates = list(accumulate(worker.rate if worker.working else 0 for _, worker in workers))
+        lucky = bisect(rates, self._chance.random() * rates[-1])
+        self._block_id += self._ids.choice((1, 1, 1, 2, 3))
+        block = chain.find(self._block_id, self._mark, workers[min(lucky, len(workers) - 1)][0].name)
+        self.blocks.append(block)
+        return block
+
+    def _end_shift(self) -> None:
+        end = self._mark
+        duration, accepted, rejected = end.since(self.shift_start)
+        self._shift_id += self._ids.choice((1, 1, 1, 2))
+        self.shifts.append(
+            {
+                "id": self._shift_id,
+                "difficulty": self.chains["BTC"].difficulty,
+                "accepted": accepted,
+                "rejected": rejected,
+                "score": self.score(accepted),
+                "completed": end.time,
+                "duration": duration,
+            }
+        )
+        self.shift_start = end
+        for chain in self.chains.values():
+            chain.retarget(end)
+
+    def score(self, accepted: int) -> float:
+        """What so many accepted proofs of work score: the harder the chain, the less each."""
+        return round(accepted * _SCORE / self.chains["BTC"].difficulty, 4)
+
+    # Miners
+
+    def _populate(self) -> None:
+        """Bring in the users that have always been there."""
+        chance = self._chance
+        weights = {name: chance.lognormvariate(0, 0.9) for name in user_names(chance)}
+        everyone = math.fsum(weights.values())
+        for name, weight in weights.items():
+            user = self._join(name, weight / everyone)
+            kind = chance.choice(WORKER_KINDS)
+            speeds = [chance.uniform(0.3, 1) for _ in range(1 + int(weight * chance.uniform(0.5, 2)))]
+            unit = _MEAN_RATE / _AT_WORK * weight / everyone / math.fsum(speeds)
+            for count, speed in enumerate(speeds, start=1):
+                worker = self._hire(user, f"{kind}{count}", int(speed * unit))
+                if chance.random() < _NEVER_WORKED:
+                    continue
+                worker.remember(chance)
+                worker.steady = False
+                if chance.random() < _AT_WORK:
+                    self._set_working(worker, working=True)
+                self._changes.append((self._next_change(worker), len(self._changes), worker))
+        heapify(self._changes)
+
+    def _join(self, name: str, part: float) -> User:
+        commodities = COMMODITIES[: 1 + (self._chance.random() < _MERGED)]
+        balances = {
+            commodity: self._chance.randrange(COIN) - int(self.chains[commodity].earned * part)
+            for commodity in commodities
+        }
+        user = self.users[name] = User(name, part, balances)
+        return user
+
+    def _hire(self, user: User, name: str, rate: int) -> Worker:
+        worker = Worker(name, self._chance, self.tide, rate, self.now)
+        user.workers.append(worker)
+        return worker
+
+    def _next_change(self, worker: Worker) -> int:
+        """When the worker ceases or begins to work: in a slice's last second or in a slice's first."""
+        lasts = self._chance.expovariate(1 / (_WORKS if worker.working else _RESTS))
+        time = self.now + int(lasts) + SLICE
+        return time - time % SLICE - worker.working
+
+    def _change_worker(self) -> None:
+        _, number, worker = self._changes[0]
+        if not worker.steady:
+            self._set_working(worker, working=not worker.working)
+        heapreplace(self._changes, (self._next_change(worker), number, worker))
+
+    def _set_working(self, worker: Worker, *, working: bool) -> None:
+        self._settle()
+        sign = working - worker.working
+        self._rate += sign * worker.rate
+        self._rejecting += sign * worker.rate * worker.rejects
+        worker.set_working(self.now, self.shift_start.time, working=working)
+
+    # What can be done to it by hand
+
+    def user(self, name: str) -> User:
+        """The user of that name; LookupError if there is none."""
+        if name not in self.users:
+            raise LookupError(f"this pool has no user {name!r}; add_user({name!r}) brings one in")
+        return self.users[name]
+
+    def block(self, block_id: int) -> Block:
+        """The block of that id; LookupError if there is none."""
+        for block in reversed(self.blocks):
+            if block.id == block_id:
+                return block
+        raise LookupError(f"this pool has found no block {block_id!r}; find_block() finds one and returns its id")
+
+    def add_user(self, name: str, workers: int, *, steady: bool) -> None:
+        """Bring in a user with workers `rig1`, `rig2`, … that work, unless steady until chance has them rest."""
+        user = self._join(name, workers * _FAST / _MEAN_RATE)
+        for number in range(1, workers + 1):
+            worker = self._hire(user, f"rig{number}", self._chance.randrange(_SLOW, _FAST))
+            worker.remember(self._chance)
+            self._set_working(worker, working=True)
+            if not steady:
+                worker.steady = False
+                heappush(self._changes, (self._next_change(worker), len(self._changes), worker))
+
+    def add_worker(self, user: str, name: str, *, alive: bool) -> None:
+        """Give a user one more worker, that works from now on or never has."""
+        owner = self.user(user)
+        if any(worker.name == name for worker in owner.workers):
+            raise ValueError(f"user {user!r} has a worker {name!r} already")
+        worker = self._hire(owner, name, self._chance.randrange(_SLOW, _FAST))
+        if alive:
+            self._set_working(worker, working=True)
+
+    def remove_worker(self, user: str, name: str) -> None:
+        """Take a worker away; what it did in this shift still counts."""
+        self.set_worker_alive(user, name, alive=False)
+        owner = self.user(user)
+        worker = owner.worker(name)
+        owner.workers.remove(worker)
+        owner.removed.append(worker)
+
+    def set_worker_alive(self, user: str, name: str, *, alive: bool) -> None:
+        """Make a worker alive or idle at once and for good; one made idle has been silent for five minutes."""
+        worker = self.user(user).worker(name)
+        worker.steady = True
+        if alive and not worker.working:
+            self._set_working(worker, working=True)
+        elif not alive and worker.alive(self.now):
+            self._set_working(worker, working=False)
+            worker.last_work = self.now - ALIVE - 1
+
+    def find_block(self, commodity: str) -> Block:
+        """Find a block now. It will be confirmed, unless it is orphaned by hand."""
+        if commodity not in self.chains:
+            raise ValueError(f"this pool mines no {commodity!r}; it mines {', '.join(self.chains)}")
+        self._settle()
+        block = self._find(self.chains[commodity])
+        block.lost = None
+        return block
+
+    def orphan(self, block: Block) -> None:
+        """Orphan a block that is not settled yet."""
+        status, _ = block.state(self.now)
+        if status not in {"processing", "unconfirmed"}:
+            raise ValueError(f"block {block.id} is {status} already; only one not yet settled can be orphaned")
+        block.lost = (self.now, "orphan")
+
+    def withdraw(self, block: Block) -> None:
+        """Take a block off the list, as if it had never been there."""
+        self.blocks.remove(block)
+        self.chains[block.chain].withdraw(block)

@@ -1,0 +1,1 @@
+"""Streams of what changes, for as long as they are wanted."""

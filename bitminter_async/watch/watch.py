@@ -1,0 +1,161 @@
+"""`client.watch`: streams of what changes, for bots that run for years."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+
+from .._arguments import check_commodity, check_flag, check_user_name
+from .._lists.tail import Tail
+from .._session.session import Session
+from ..endpoints.pool import Pool
+from ..endpoints.users import Users
+from ..events import BlockEvent, WorkerEvent, WorkerIdle
+from ..records import Block, PoolStats, Shift, User
+from ._blocks import Known, KnownBlocks
+from ._poller import Looks
+from ._workers import worker_changes
+from .merge import merge
+from .stream import Stream
+
+__all__ = ["Watch"]
+
+_LONGEST_LAG = timedelta(minutes=10)  # an answer that is older yet tells of a clock that was set back
+
+
+class Watch:
+    """Streams of what changes.
+
+    A stream looks every `every` seconds, from look to look without drift, and tells what has changed since it looked
+    last. It looks only when its caller is ready for more: a slow caller loses nothing, and nothing piles up. A look
+    takes an answer up to half of `every` old, so streams and calls that ask the same share their requests.
+
+    A stream lives on through outages: no answer, 5xx and other odd statuses, rests, blocks, answers that cannot be read
+    or are out of order. The log tells of each by one WARNING, and by an INFO with its length when it is over. It ends
+    by an error only where looking again would not mend it: `Unauthorized`, `Forbidden`, `NotFound`, `BadRequest`,
+    `KeyRefused` and `ClientClosed`.
+
+    Each is an async iterator: leave its loop in any way, or put a timeout around a wait for its next item, and go on
+    later. A look that this cuts short is made again when the next is due, so let the timeout be longer than an answer
+    takes. `aclose()` ends it for good. A wrong argument is a `ValueError` or a `TypeError` at once.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.merge = merge
+        """Joins streams into one: `client.watch.merge(stream, stream, …)`."""
+
+    def blocks(
+        self,
+        *,
+        every: float = 60.0,
+        after: int | None = None,
+        commodity: str | None = None,
+        unsettled: Iterable[Block | int] = (),
+    ) -> Stream[BlockEvent]:
+        """Watch the blocks: `BlockFound` for each new one, oldest first, however long an outage was.
+
+        `BlockChanged` follows when a block has another status, until it is settled: confirmed, stale or orphan. Blocks
+        are followed from when they are found, and from the beginning those that the first page shows as not settled.
+        One that is no longer in the list is followed no more; a WARNING says so.
+
+        A bot that keeps the id of its last block, and what it still awaits, misses nothing when it starts again. Lest
+        it miss its very first, it begins with `after=(await client.pool.blocks(max=1))[0].id`.
+
+        A look asks for the newest page, and for one more where a followed block stands further down; where more is new
+        than the newest page shows, it climbs up from the oldest, page by page. A page that is shorter than asked for is
+        taken for the list's end, as the API documents.
+
+        Args:
+            every: Seconds from look to look: `/api/pool/blocks`.
+            after: The id of the last block known: newer ones are found, first those that came meanwhile. None: the
+                stream begins with what comes next.
+            commodity: Only this one's blocks, for example `BTC`; None: all.
+            unsettled: Blocks that were not settled when last seen, as records or by id. Whatever their age, they are
+                looked for and followed, and known: none of them is found anew.
+        """
+        check_commodity(commodity)
+        known = KnownBlocks(after, unsettled)
+        looks = Looks(self._session, "blocks", every)
+        tail = Tail(partial(Pool(looks).blocks, commodity=commodity))
+        # What fails further down shall not keep the newest from being read.
+        looks_below = Looks(self._session, "blocks that are not settled", every, is_side=True)
+        below = Tail(partial(Pool(looks_below).blocks, commodity=commodity))
+
+        async def look() -> list[BlockEvent]:
+            if not looks.is_due and (number := known.next_overdue()) is not None:
+                found = await looks_below.attempt(partial(below.around, number, known.place(number)))
+                return known.find(number, found)
+            seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)
+            return known.learn(*seen) if seen else []
+
+        return Stream(look)
+
+    def shifts(self, *, every: float = 300.0, after: int | None = None) -> Stream[Shift]:
+        """Watch the shifts: each as it is completed, in order, none left out.
+
+        Args:
+            every: Seconds from look to look: `/api/pool/shifts`.
+            after: The id of the last shift known: the stream begins with what came since. None: with what comes next.
+        """
+        known = Known[Shift](after)
+        looks = Looks(self._session, "shifts", every)
+        tail = Tail(Pool(looks).shifts)
+
+        async def look() -> list[Shift]:
+            seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)
+            return known.learn(*seen) if seen else []
+
+        return Stream(look)
+
+    def workers(
+        self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False
+    ) -> Stream[WorkerEvent]:
+        """Watch a user's workers: `WorkerIdle`, `WorkerBack`, `WorkerAdded` and `WorkerGone`.
+
+        The first answer is the starting point; nothing is told of it unless `initial`. An answer that is older than the
+        one before it, from a server that lags, tells nothing.
+
+        Args:
+            name: The user's name; None: the key's owner.
+            every: Seconds from look to look: `/api/users`, `/api/users/USERNAME`.
+            initial: Whether the workers that are idle at first are told of as `WorkerIdle`.
+            work: Whether `WorkReported` tells of the work done since the last look.
+        """
+        check_user_name(name)
+        check_flag("initial", initial)
+        check_flag("work", work)
+        looks = Looks(self._session, "workers", every)
+        ask = partial(Users(looks).get, name)
+        before: User | None = None
+
+        async def look() -> list[WorkerEvent]:
+            nonlocal before
+            after = await looks.look(ask)
+            if after is None or (before and timedelta(0) < before.now - after.now < _LONGEST_LAG):
+                return []
+            last, before = before, after
+            if last is None:
+                return [WorkerIdle(each, after.name, after.now) for each in after.idle_workers if initial]
+            return list(worker_changes(last, after, work=work))
+
+        return Stream(look)
+
+    def stats(self, *, every: float = 60.0) -> Stream[PoolStats]:
+        """Watch the pool at a glance: the first answer, and each that differs from the one before.
+
+        Args:
+            every: Seconds from look to look: `/api/pool/stats`.
+        """
+        looks = Looks(self._session, "stats", every)
+        ask = Pool(looks).stats
+        last: PoolStats | None = None
+
+        async def look() -> list[PoolStats]:
+            nonlocal last
+            stats = await looks.look(ask)
+            if stats is None or stats == last:
+                return []
+            last = stats
+            return [stats]
+
+        return Stream(look)

@@ -1,0 +1,229 @@
+"""The pool's endpoints: what each sends, what it returns, and what it refuses before anything is sent."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from immutabledict import immutabledict
+
+from bitminter_async import Block, BlockStatus, ChainRound, Client, HashRate, PoolStats, Round, Shift
+from tests.support.fake import BLOCK, KEY, ROUND, SHIFT, STATS, Fake, answer
+
+METHODS = ["stats", "hashrate", "workers", "users", "round", "blocks", "shifts", "top50"]
+PAGED = ["blocks", "shifts"]
+WALKS = ["iter_blocks", "iter_shifts"]
+
+CHAIN = ChainRound(100, 25, timedelta(hours=1), 200.0)
+A_ROUND = Round(
+    hash_rate=HashRate.from_ghps(1701000),
+    active_workers=1234,
+    active_users=321,
+    shift_accepted=900,
+    shift_rejected=100,
+    shift_duration=timedelta(minutes=30),
+    shift_score=12.5,
+    chains=immutabledict({"BTC": CHAIN, "NMC": CHAIN}),
+)
+A_BLOCK = Block(
+    id=7000,
+    chain="BTC",
+    hash="00000000000000022b43aee8ab4227490fbc180cd12950a1a9a9bb43c0fd6f53",
+    height=288497,
+    difficulty=2000.0,
+    income=Decimal("25.14070459"),
+    accepted=1000,
+    rejected=10,
+    status=BlockStatus.UNCONFIRMED,
+    confirmations_left=117,
+    generator="bob",
+    generated=datetime(2014, 3, 1, 11, 32, 43, tzinfo=UTC),
+    duration=timedelta(seconds=5387),
+)
+A_SHIFT = Shift(
+    id=26905,
+    difficulty=2000.0,
+    accepted=1000000,
+    rejected=2000,
+    score=753131.9053,
+    completed=datetime(2014, 3, 1, 11, 35, tzinfo=UTC),
+    duration=timedelta(hours=1),
+)
+
+
+def make(fake: Fake) -> Client:
+    """A keyed client over the fake."""
+    return Client(KEY, base_url="https://pool.example", transport=fake, interval=0)
+
+
+def method(client: Client, name: str) -> Callable[..., Any]:
+    """The pool's method of this name."""
+    found: Callable[..., Any] = getattr(client.pool, name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "path", "content", "result"),
+    [
+        ("stats", {}, "stats", STATS, PoolStats(HashRate.from_ghps(1701000), 1234, 321)),
+        ("hashrate", {}, "hashrate", 1701000, HashRate.from_ghps(1701000)),
+        ("hashrate", {}, "hashrate", "1701000.5", HashRate.from_ghps(1701000.5)),
+        ("workers", {}, "workers", 1234, 1234),
+        ("workers", {}, "workers", "0", 0),
+        ("users", {}, "users", 321, 321),
+        ("users", {}, "users", 321.0, 321),
+        ("round", {}, "round", ROUND, A_ROUND),
+        ("blocks", {}, "blocks?max=10&offset=0", [BLOCK], (A_BLOCK,)),
+        ("blocks", {"max": 1, "offset": 7}, "blocks?max=1&offset=7", [], ()),
+        ("blocks", {"max": 50, "commodity": "NMC"}, "blocks?max=50&offset=0&commodity=NMC", [], ()),
+        ("shifts", {}, "shifts?max=10&offset=0", [SHIFT], (A_SHIFT,)),
+        ("shifts", {"max": 50, "offset": 10**9}, "shifts?max=50&offset=1000000000", [], ()),
+        ("top50", {}, "top50", {}, immutabledict[str, HashRate]()),
+    ],
+)
+async def test_each_endpoint(name: str, arguments: dict[str, Any], path: str, content: object, result: object) -> None:
+    """A method sends one GET of its path and parameters, without the key, and returns its type."""
+    fake = Fake(answer(content))
+    async with make(fake) as client:
+        got = await method(client, name)(**arguments)
+    assert got == result
+    assert type(got) is type(result)
+    assert fake.paths == [f"/api/pool/{path}"]
+    assert "authorization" not in fake.sent[0].request.headers
+
+
+async def test_the_ranking_is_sorted() -> None:
+    """Top 50 comes in Mhps, fastest first, whatever the order on the wire."""
+    fake = Fake(answer({"ann": 1.5, "bob": "3000", "cyd": 2}))
+    async with make(fake) as client:
+        top = await client.pool.top50()
+    assert list(top.items()) == [
+        (name, HashRate.from_mhps(rate)) for name, rate in (("bob", 3000), ("cyd", 2), ("ann", 1.5))
+    ]
+    assert type(top) is immutabledict
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    ("max_age", "kind"),
+    [(-1, ValueError), (float("nan"), ValueError), (float("inf"), ValueError), (True, TypeError), ("5", TypeError)],
+)
+async def test_a_wrong_max_age_is_named(name: str, max_age: Any, kind: type[Exception]) -> None:
+    """An age is a finite number of seconds from 0 up; else nothing is sent."""
+    fake = Fake()
+    async with make(fake) as client:
+        with pytest.raises(kind, match=r"^max_age is a "):
+            await method(client, name)(max_age=max_age)
+    assert fake.sent == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+async def test_max_age_belongs_to_the_caller(name: str) -> None:
+    """The client's age holds where the call gives none; 0 asks anew."""
+    content: dict[str, object] = {"stats": STATS, "round": ROUND, "blocks": [], "shifts": [], "top50": {}}
+    fake = Fake(answer(content.get(name, 5)), answer(content.get(name, 7)))
+    async with make(fake) as client:
+        first = [await method(client, name)(), await method(client, name)(max_age=5), await method(client, name)()]
+        assert len(fake.sent) == 1
+        anew = await method(client, name)(max_age=0)
+        assert len(fake.sent) == 2
+    assert first[0] is first[1] is first[2]
+    assert (anew == first[0]) is (name in content)
+
+
+WRONG_PAGES = [
+    ({"max": 0}, ValueError, "max is 1 to 50, not 0"),
+    ({"max": 51}, ValueError, "max is 1 to 50, not 51"),
+    ({"max": True}, TypeError, "max is an int, not bool"),
+    ({"max": "5"}, TypeError, "max is an int, not str"),
+    ({"max": 5.0}, TypeError, "max is an int, not float"),
+    ({"offset": -1}, ValueError, "offset is from 0 up, not -1"),
+    ({"offset": None}, TypeError, "offset is an int, not NoneType"),
+]
+WRONG_COMMODITIES = [
+    ({"commodity": ""}, ValueError, "not ''"),
+    ({"commodity": "B&T"}, ValueError, "not 'B&T'"),
+    ({"commodity": "BTC "}, ValueError, "not 'BTC '"),
+    ({"commodity": "\u0411TC"}, ValueError, "commodity is a short name of letters and digits"),
+    ({"commodity": 5}, TypeError, "commodity is a string, not int"),
+    ({"commodity": b"BTC"}, TypeError, "commodity is a string, not bytes"),
+]
+WRONG_BOUNDS = [
+    ({"since": datetime(2019, 1, 1)}, ValueError, "since has no time zone"),  # noqa: DTZ001  # which is wrong
+    ({"until": datetime(2019, 1, 1)}, ValueError, "until has no time zone"),  # noqa: DTZ001  # which is wrong
+    ({"since": "2019-01-01"}, TypeError, "since is a datetime, not str"),
+    ({"until": 1546300800}, TypeError, "until is a datetime, not int"),
+    ({"after": -1}, ValueError, "after is from 0 up, not -1"),
+    ({"after": "7000"}, TypeError, "after is an int, not str"),
+    ({"limit": -1}, ValueError, "limit is from 0 up, not -1"),
+    ({"limit": 1.5}, TypeError, "limit is an int, not float"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind", "message"), WRONG_PAGES + WRONG_COMMODITIES)
+async def test_a_wrong_page_is_named(arguments: dict[str, Any], kind: type[Exception], message: str) -> None:
+    """A page's arguments are checked before anything is sent."""
+    fake = Fake()
+    async with make(fake) as client:
+        for name in PAGED[: 1 if "commodity" in arguments else 2]:
+            with pytest.raises(kind, match=message):
+                await method(client, name)(**arguments)
+    assert fake.sent == []
+
+
+@pytest.mark.parametrize(("arguments", "kind", "message"), WRONG_PAGES + WRONG_COMMODITIES + WRONG_BOUNDS)
+def test_a_wrong_walk_is_named_at_once(arguments: dict[str, Any], kind: type[Exception], message: str) -> None:
+    """A walk's arguments are checked when it is made, not when it begins."""
+    client = make(Fake())
+    for name in WALKS[: 1 if "commodity" in arguments else 2]:
+        with pytest.raises(kind, match=message):
+            method(client, name)(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "query"),
+    [
+        ("iter_blocks", {}, "blocks?max=50&offset=0"),
+        ("iter_blocks", {"max": 20, "offset": 3, "commodity": "NMC"}, "blocks?max=20&offset=3&commodity=NMC"),
+        ("iter_blocks", {"limit": 2}, "blocks?max=2&offset=0"),
+        ("iter_shifts", {}, "shifts?max=50&offset=0"),
+        ("iter_shifts", {"max": 20, "offset": 3}, "shifts?max=20&offset=3"),
+        ("iter_shifts", {"limit": 0}, None),
+    ],
+)
+async def test_a_walk_asks_for_its_pages(name: str, arguments: dict[str, Any], query: str | None) -> None:
+    """A walk's parameters reach the pool, and nothing is sent before its first record is wanted."""
+    record: Any = BLOCK if name == "iter_blocks" else SHIFT
+    fake = Fake(answer([record]))
+    async with make(fake) as client:
+        walk = getattr(client.pool, name)(**arguments)
+        assert fake.sent == []
+        assert [found.id async for found in walk] == ([record["id"]] if query else [])
+    assert fake.paths == ([f"/api/pool/{query}"] if query else [])
+
+
+@pytest.mark.parametrize(("name", "record", "moment"), [("blocks", BLOCK, "generated"), ("shifts", SHIFT, "completed")])
+async def test_a_walk_heeds_its_bounds(name: str, record: dict[str, Any], moment: str) -> None:
+    """`since` and `until` include their own moment, `after` excludes its own id; every page is asked anew."""
+    page = [record | {"id": number, moment: 1000 + number} for number in (9, 8, 7, 6)]
+    fake = Fake(*(answer(page) for _ in range(4)))
+    async with make(fake) as client:
+        await method(client, name)(max=50)
+        walk: Callable[..., Any] = getattr(client.pool, f"iter_{name}")
+        eight, seven = (datetime.fromtimestamp(1000 + number, UTC) for number in (8, 7))
+        assert [found.id async for found in walk(since=seven, until=eight)] == [8, 7]
+        assert [found.id async for found in walk(after=7)] == [9, 8]
+        assert [found.id async for found in walk(offset=1, limit=50)] == [9, 8, 7, 6]
+    assert fake.paths == [f"/api/pool/{name}?max=50&offset=0"] * 3 + [f"/api/pool/{name}?max=50&offset=1"]
+
+
+@pytest.mark.parametrize("name", PAGED)
+async def test_more_than_was_asked_for_is_refused(name: str) -> None:
+    """A page of more records than asked is no page of this API."""
+    record: Any = BLOCK if name == "blocks" else SHIFT
+    fake = Fake(answer([record, record]))
+    async with make(fake) as client:
+        with pytest.raises(Exception, match=r"\$: expected at most 1 elements, as asked, got an array of 2"):
+            await method(client, name)(max=1)
+    assert fake.paths == [f"/api/pool/{name}?max=1&offset=0"]

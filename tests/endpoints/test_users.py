@@ -1,0 +1,187 @@
+"""User data: whose, with which key, and what the pool's refusals mean."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import respx
+from immutabledict import immutabledict
+
+from bitminter_async import (
+    Blocked,
+    Client,
+    Forbidden,
+    HashRate,
+    KeyRefused,
+    NotFound,
+    StatusError,
+    Unauthorized,
+    User,
+    UserShift,
+    Work,
+    Worker,
+)
+from tests.support.fake import KEY, USER, Fake, answer
+
+POOL = "https://pool.example"
+WORK = Work(900, 100, 0, 0, 400, 40)
+RATE = HashRate.from_mhps(1805682.2)
+RIG = Worker("rig1", RATE, datetime.fromtimestamp(1393675190, UTC), alive=True, work=immutabledict(BTC=WORK, NMC=WORK))
+BOB = User(
+    name="bob",
+    active_workers=1,
+    hash_rate=RATE,
+    now=datetime.fromtimestamp(1393675200, UTC),
+    round_start=immutabledict(BTC=datetime.fromtimestamp(1393673563, UTC), NMC=datetime.fromtimestamp(1393673113, UTC)),
+    shift=UserShift(datetime.fromtimestamp(1393673700, UTC), 90, 10, 2.5, 10.0),
+    balances=immutabledict(BTC=Decimal("0.21323507"), NMC=Decimal("0.67691192")),
+    workers=(RIG, Worker("rig2", RATE, None, alive=False, work=RIG.work)),
+)
+
+
+def make(fake: Fake, key: str | None = KEY, base_url: str | None = POOL, **options: Any) -> Client:
+    """A client over the fake."""
+    return Client(key, base_url=base_url, transport=fake, interval=0, **options)
+
+
+@pytest.mark.parametrize(("name", "path"), [(None, "/api/users"), ("bob", "/api/users/bob")])
+@pytest.mark.parametrize(("key", "sent"), [(KEY, f"key={KEY}"), (None, None)])
+async def test_a_user_is_asked_for(name: str | None, path: str, key: str | None, sent: str | None) -> None:
+    """The owner and a named user come as a User with all that the pool tells; without a key none is sent."""
+    fake = Fake(answer(USER))
+    async with make(fake, key) as client:
+        user = await client.users.get(name)
+    assert user == BOB
+    assert type(user) is User
+    assert fake.paths == [path]
+    assert fake.sent[0].request.headers.get("authorization") == sent
+
+
+@pytest.mark.parametrize(
+    ("name", "segment"),
+    [
+        ("a/b", "a%2Fb"),
+        ("\xe4", "%C3%A4"),
+        ("%2F", "%252F"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("Ada Lovelace", "Ada%20Lovelace"),
+        ("a/../b", "a%2F..%2Fb"),
+        ("...", "..."),
+        ("%2e%2e", "%252e%252e"),
+        ("a\\b;c", "a%5Cb%3Bc"),
+        ("a\r\nb\0", "a%0D%0Ab%00"),
+        ("&=+", "%26%3D%2B"),
+        ("-._~", "-._~"),
+        ("\u77ff\U0001f600", "%E7%9F%BF%F0%9F%98%80"),
+        ("pool/stats", "pool%2Fstats"),
+    ],
+)
+@pytest.mark.parametrize(("key_in", "query"), [("header", ""), ("query", f"?key={KEY}")])
+async def test_a_name_is_one_segment(name: str, segment: str, key_in: str, query: str) -> None:
+    """Whatever a name holds, it stays one segment of the path, and nothing of it becomes a query."""
+    fake = Fake(answer(USER), answer(b"", 404))
+    async with make(fake, key_in=key_in) as client:
+        await client.users.get(name)
+        with pytest.raises(NotFound) as caught:
+            await client.users.get(name, max_age=0)
+    assert fake.paths == [f"/api/users/{segment}{query}"] * 2
+    assert caught.value.url == f"{POOL}/api/users/{segment}"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("", ValueError), (".", ValueError), ("..", ValueError), (5, TypeError), (b"bob", TypeError), (True, TypeError)],
+)
+async def test_a_name_that_cannot_be_asked_for_is_refused(name: Any, kind: type[Exception]) -> None:
+    """What no URL can carry as a name is refused before anything is sent."""
+    fake = Fake()
+    async with make(fake) as client:
+        with pytest.raises(kind):
+            await client.users.get(name)
+    assert fake.sent == []
+
+
+@pytest.mark.parametrize(("max_age", "kind"), [(-1, ValueError), (float("nan"), ValueError), (True, TypeError)])
+async def test_a_wrong_max_age_is_refused(max_age: Any, kind: type[Exception]) -> None:
+    """An age is a finite number of seconds from 0 up; else nothing is sent."""
+    fake = Fake()
+    async with make(fake) as client:
+        with pytest.raises(kind, match="max_age"):
+            await client.users.get(max_age=max_age)
+    assert fake.sent == []
+
+
+async def test_one_users_answer_serves_no_other() -> None:
+    """The owner, bob and ann are three questions, each asked once; a name and its quoted form are two."""
+    names = [None, "bob", "ann", "a b", "a%20b"]
+    fake = Fake(*(answer(USER, name=str(name)) for name in names))
+    async with make(fake) as client:
+        for _ in range(2):
+            assert [(await client.users.get(name)).name for name in names] == [str(name) for name in names]
+        assert client.receipt.cached == len(names)
+    assert fake.paths == [f"/api/users{path}" for path in ("", "/bob", "/ann", "/a%20b", "/a%2520b")]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "key", "kind", "hint"),
+    [
+        (401, b"", KEY, Unauthorized, "the key is wrong"),
+        (401, b"", None, Unauthorized, "the key is missing"),
+        (403, b"", KEY, Forbidden, 'the key lacks access to "Balance and worker summary"'),
+        (403, b"", None, Blocked, "the pool has blocked this client"),
+        (404, b"", KEY, NotFound, "the pool knows no such user"),
+        (200, b"", KEY, Forbidden, 'it lacks access to "Balance and worker summary"'),
+        (200, b" \n", KEY, Forbidden, 'it lacks access to "Balance and worker summary"'),
+        (200, b"", None, Forbidden, '"Balance and worker summary"'),
+    ],
+)
+async def test_a_refusal_says_why(
+    status: int, body: bytes, key: str | None, kind: type[StatusError], hint: str
+) -> None:
+    """Each refusal is its own class, once, and says what is wrong with the key or the name."""
+    fake = Fake(answer(body, status))
+    async with make(fake, key) as client:
+        with pytest.raises(kind, match=hint) as caught:
+            await client.users.get("bob")
+    assert type(caught.value) is kind
+    assert (caught.value.status, caught.value.url) == (status, f"{POOL}/api/users/bob")
+    assert fake.paths == ["/api/users/bob"]
+
+
+@pytest.mark.parametrize("base_url", [None, "http://pool.example"])
+async def test_a_refused_key_stays_here(base_url: str | None) -> None:
+    """Where the key must not go, a users call fails and sends nothing; public data and keyless calls go through."""
+    fake = Fake(answer(5), answer(USER))
+    async with make(fake, KEY, base_url) as client:
+        for name in (None, "bob"):
+            with pytest.raises(KeyRefused):
+                await client.users.get(name)
+        assert fake.sent == []
+        assert await client.pool.workers() == 5
+    async with make(fake, None, base_url) as client:
+        assert await client.users.get() == BOB
+    assert fake.paths == ["/api/pool/workers", "/api/users"]
+    assert not any("authorization" in sent.request.headers for sent in fake.sent)
+
+
+async def test_a_key_may_go_in_the_clear_where_that_is_allowed() -> None:
+    """`allow_plain_http` sends it over plain http."""
+    fake = Fake(answer(USER))
+    async with make(fake, KEY, "http://pool.example", allow_plain_http=True) as client:
+        assert await client.users.get() == BOB
+    assert fake.sent[0].request.headers["authorization"] == f"key={KEY}"
+
+
+async def test_respx_mocks_it() -> None:
+    """A bot's own tests can mock the client with respx, without giving it a transport."""
+    with respx.mock() as router:
+        route = router.get(f"{POOL}/api/users").respond(404, text="nobody")
+        router.get(f"{POOL}/api/pool/workers").respond(text="1234")
+        async with Client(KEY, base_url=POOL, interval=0) as client:
+            assert await client.pool.workers() == 1234
+            with pytest.raises(NotFound, match="nobody"):
+                await client.users.get()
+    assert route.call_count == 1
+    headers = dict[str, str](route.calls.last.request.headers)
+    assert headers["authorization"] == f"key={KEY}"

@@ -1,0 +1,241 @@
+"""Rests and strain: what the pool asks for holds for everyone."""
+
+import asyncio
+
+import pytest
+
+from bitminter_async._session.pace import Pace, Resting
+from tests.session.test_pace import Queue, exactly, now
+
+
+async def test_a_rest_is_waited_out_by_all() -> None:
+    """Nobody gets a turn while the pool wants rest; afterwards all get theirs, in order and apart."""
+    pace = Pace(1.0, patience=60)
+    queue = Queue(pace)
+    async with pace:
+        waiters = [queue.join(n) for n in range(3)]
+        await asyncio.sleep(0.5)
+        pace.rest(10)
+    await asyncio.gather(*waiters)
+    assert list(queue.starts) == [0, 1, 2]
+    assert list(queue.starts.values()) == exactly(10.5, 11.5, 12.5)
+    assert pace.refused_for == 0
+
+
+async def test_a_rest_shorter_than_the_interval_changes_nothing() -> None:
+    """The interval holds as well: whichever ends later counts."""
+    pace = Pace(5.0, patience=60)
+    queue = Queue(pace)
+    async with pace:
+        pace.rest(1)
+    await queue.take(0)
+    assert list(queue.starts.values()) == exactly(5)
+
+
+async def test_a_rest_begun_during_a_rest_is_waited_out_too() -> None:
+    """A rest that grows while somebody sits it out is sat out to its new end."""
+    pace = Pace(0.0, patience=60)
+    queue = Queue(pace)
+    pace.rest(10)
+    waiter = queue.join(0)
+    await asyncio.sleep(5)
+    pace.rest(20)
+    await waiter
+    assert list(queue.starts.values()) == exactly(25)
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(60, False), (60.5, True)])
+async def test_patience_is_the_longest_rest_that_is_waited_out(seconds: float, refused: bool) -> None:  # noqa: FBT001  # a column of the table
+    """A rest of just `patience` seconds is waited out; a longer one is refused."""
+    pace = Pace(1.0, patience=60)
+    queue = Queue(pace)
+    pace.rest(seconds)
+    (outcome,) = await asyncio.gather(queue.take(0), return_exceptions=True)
+    assert isinstance(outcome, Resting) is refused
+    assert list(queue.starts.values()) == ([] if refused else exactly(60))
+
+
+async def test_a_long_rest_is_refused_at_once_to_all() -> None:
+    """Who is queued when it begins, and who comes while it lasts, is told at once how much of it is left."""
+    pace = Pace(1.0, patience=60)
+    queue = Queue(pace)
+    async with pace:
+        waiters = [queue.join(n) for n in range(5)]
+        await asyncio.sleep(0.5)
+        pace.rest(900)
+    refused = await asyncio.gather(*waiters, return_exceptions=True)
+    assert now() - queue.began == pytest.approx(0.5)
+    assert [each.seconds for each in refused if isinstance(each, Resting)] == exactly(*[900] * 5)
+    await asyncio.sleep(890)
+    assert pace.refused_for == pytest.approx(10)
+    with pytest.raises(Resting) as late:
+        await queue.take(5)
+    assert late.value.seconds == pytest.approx(10)
+    assert now() - queue.began == pytest.approx(890.5)
+    await asyncio.sleep(10)
+    assert pace.refused_for == 0
+    await queue.take(6)
+    assert list(queue.starts.values()) == exactly(900.5)
+
+
+async def test_a_refusal_gives_the_turn_back() -> None:
+    """Who was refused holds nothing: the pace serves the next as if they had never come."""
+    pace = Pace(1.0, patience=1)
+    pace.rest(5)
+    for _ in range(3):
+        with pytest.raises(Resting):
+            await Queue(pace).take(0)
+    await asyncio.sleep(5)
+    queue = Queue(pace)
+    await asyncio.gather(queue.take(0), queue.take(1))
+    assert list(queue.starts.values()) == exactly(0, 1)
+
+
+async def test_who_leaves_during_a_rest_is_not_missed() -> None:
+    """One who is cancelled while they sit out a rest does not hold up the others."""
+    pace = Pace(1.0, patience=60)
+    queue = Queue(pace)
+    pace.rest(10)
+    waiters = [queue.join(n) for n in range(3)]
+    await asyncio.sleep(4)
+    waiters[0].cancel()
+    await asyncio.gather(*waiters, return_exceptions=True)
+    assert queue.starts == dict(zip([1, 2], exactly(10, 11), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rests", "ends", "count", "seconds"),
+    [
+        ([], 0, 0, 0),
+        ([(0, 10)], 10, 1, 10),
+        ([(0, 10), (2, 3)], 10, 1, 10),  # within the first
+        ([(0, 10), (2, 8)], 10, 1, 10),  # ends with the first
+        ([(0, 10), (4, 10)], 14, 2, 14),  # longer by 4
+        ([(0, 10), (10, 10)], 20, 2, 20),
+        ([(0, 10), (15, 10)], 25, 2, 20),  # a pause between them
+        ([(0, 5), (1, 5), (2, 5), (20, 1)], 21, 4, 8),
+    ],
+)
+async def test_overlapping_rests_are_counted_once(
+    rests: list[tuple[float, float]], ends: float, count: int, seconds: float
+) -> None:
+    """A rest that ends before the present one changes nothing; of one that ends later, what it adds is counted."""
+    pace = Pace(0.0, patience=60)
+    queue = Queue(pace)
+    for at, lasting in rests:
+        await asyncio.sleep(at - (now() - queue.began))
+        pace.rest(lasting)
+    await queue.take(0)
+    assert queue.starts[0] == pytest.approx(ends)
+    assert pace.rests == count
+    assert pace.rested == pytest.approx(seconds)
+
+
+async def test_a_short_rest_after_a_long_one_is_waited_out() -> None:
+    """A rest is refused or waited out by its own length, and one that changes nothing does not change that."""
+    pace = Pace(0.0, patience=60)
+    pace.rest(100)
+    await asyncio.sleep(50)
+    pace.rest(40)  # ends before the long one
+    assert pace.refused_for == pytest.approx(50)
+    pace.rest(60)  # ends after it
+    assert pace.refused_for == 0
+    queue = Queue(pace)
+    await queue.take(0)
+    assert list(queue.starts.values()) == exactly(60)
+
+
+@pytest.mark.parametrize(
+    ("interval", "strained", "eased"),
+    [
+        (0.0, [1, 2, 4, 8], [8, 4, 2, 1, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0, 0]),
+        (0.1, [1, 2], [2, 1, 0.5, 0.25, 0.125, 0.1, 0.1]),
+        (1.0, [2, 4, 8], [8, 4, 2, 1, 1]),
+        (5.0, [10, 20], [20, 10, 5, 5]),
+    ],
+)
+async def test_strain_doubles_and_quiet_minutes_halve(
+    interval: float, strained: list[float], eased: list[float]
+) -> None:
+    """Each strain doubles the spacing, to 1 s at least; each full minute without one halves it, to the interval."""
+    pace = Pace(interval, patience=60)
+    assert pace.spacing == interval
+    for spacing in strained:
+        await pace.strain()
+        assert pace.spacing == spacing
+    curve: list[float] = []
+    for _ in eased:
+        curve.append(pace.spacing)
+        await asyncio.sleep(59.5)
+        assert pace.spacing == curve[-1]
+        await asyncio.sleep(0.5)
+    assert curve == eased
+    await asyncio.sleep(1e7)
+    assert pace.spacing == interval
+
+
+async def test_a_strained_pace_is_kept() -> None:
+    """After strain turns are so far apart, the very next included, and come closer as it eases."""
+    pace = Pace(1.0, patience=60)
+    queue = Queue(pace)
+    async with pace:
+        await asyncio.sleep(0.5)
+        for _ in range(4):
+            await pace.strain()
+    await asyncio.gather(*[queue.take(n) for n in range(8)])
+    starts = exactly(16.5, 32.5, 48.5, 64.5, 72.5, 80.5, 88.5, 96.5)
+    assert list(queue.starts.values()) == starts
+
+
+async def test_strain_upon_an_unspaced_pace() -> None:
+    """At an interval of 0 strain begins spacing the turns, from 1 s."""
+    pace = Pace(0.0, patience=60)
+    queue = Queue(pace)
+    async with pace:
+        await pace.strain()
+    await asyncio.gather(*[queue.take(n) for n in range(3)])
+    assert list(queue.starts.values()) == exactly(1, 2, 3)
+
+
+async def test_strain_that_has_eased_doubles_from_where_it_is() -> None:
+    """A strain after quiet minutes doubles what is left of the last one."""
+    pace = Pace(1.0, patience=60)
+    for _ in range(4):
+        await pace.strain()
+    await asyncio.sleep(120)
+    assert pace.spacing == 4
+    await pace.strain()
+    assert pace.spacing == 8
+
+
+async def test_steady_strain_settles_near_a_minute() -> None:
+    """A pool that says too much each time is asked about once a minute, not ever more seldom."""
+    pace = Pace(1.0, patience=60)
+    spacings: list[float] = []
+    for _ in range(20):
+        async with pace:
+            await pace.strain()
+            spacings.append(pace.spacing)
+    assert spacings[:7] == [2, 4, 8, 16, 32, 60, 60]
+    assert set(spacings[6:]) == {60}
+
+
+async def test_strain_never_more_than_doubles_a_long_interval() -> None:
+    """Where the interval is long by itself, strain doubles it and no more."""
+    pace = Pace(45.0, patience=60)
+    for _ in range(3):
+        async with pace:
+            await pace.strain()
+            assert pace.spacing == 90
+
+
+async def test_a_rest_that_begins_while_somebody_waits_for_the_interval_holds() -> None:
+    """Whoever waits for the interval to pass when a rest begins waits for the rest, too."""
+    pace = Pace(10.0, patience=60)
+    queue = Queue(pace)
+    await queue.take(0)
+    waiter = queue.join(1)
+    await asyncio.sleep(1)
+    pace.rest(30)
+    await waiter
+    assert list(queue.starts.values()) == exactly(0, 31)

@@ -1,0 +1,253 @@
+"""What interrupts a session's work: rests that the pool asks for, and the client's end."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import pytest
+
+from bitminter_async import (
+    BitminterError,
+    Blocked,
+    ClientClosed,
+    NotFound,
+    RateLimited,
+    ServerError,
+)
+from tests.session.test_session import make, now, run_in_one_go, spans
+from tests.support.fake import USER, Fake, answer
+
+__all__ = ["spans"]  # a fixture
+
+WORKERS = "/api/pool/workers"
+STATS = "/api/pool/stats"
+
+
+def rest(seconds: object, status: int = 429, body: bytes = b"") -> Any:
+    """An answer that asks for rest."""
+    return answer(body, status, {"Retry-After": str(seconds)})
+
+
+async def errors_of(*calls: Coroutine[Any, Any, object]) -> list[BitminterError]:
+    """The errors of calls made at the same time, every one of which must fail with ours."""
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    errors = [error for error in found if isinstance(error, BitminterError)]
+    assert len(errors) == len(found)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (429, {"Retry-After": "20"}),
+        (503, {"Retry-After": "20"}),
+        (429, {"Retry-After": "Wed, 21 Oct 2015 12:00:20 GMT", "Date": "Wed, 21 Oct 2015 12:00:00 GMT"}),
+    ],
+)
+async def test_a_rest_is_waited_out_by_all(
+    spans: list[tuple[float, float]], status: int, headers: Mapping[str, str]
+) -> None:
+    """Within patience everyone waits, who came meanwhile too; the call goes again in its turn, without jitter."""
+    fake = Fake(answer(b"", status, headers), answer(5), answer(), answer(7))
+    async with make(fake, patience=20) as client:
+        start = now()
+        both = asyncio.gather(client.pool.stats(), client.pool.workers())
+        await asyncio.sleep(19)
+        await asyncio.gather(both, client.pool.users())
+        assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (1, 20)
+        assert client.receipt.retried == 1
+    assert fake.paths == [STATS, WORKERS, STATS, "/api/pool/users"]
+    assert fake.times == pytest.approx([start, *[start + 20] * 3])
+    assert spans == [(0.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"), [(200, b"5", None), (404, b"", NotFound), (500, b"", ServerError), (200, b"{}", None)]
+)
+async def test_retry_after_counts_on_any_status(status: int, body: bytes, kind: type[Exception] | None) -> None:
+    """The answer is what it is, and everyone rests."""
+    fake = Fake(rest(20, status, body), answer(7))
+    async with make(fake, attempts=1) as client:
+        start = now()
+        first = (await asyncio.gather(client.pool.workers(), return_exceptions=True))[0]
+        if body == b"5":
+            assert first == 5
+        else:
+            assert isinstance(first, kind or BitminterError)
+        assert now() == pytest.approx(start)
+        assert await client.pool.users() == 7
+        assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (1, 20)
+    assert fake.times == pytest.approx([start, start + 20])
+
+
+async def test_rests_may_use_up_the_attempts() -> None:
+    """A pool that asks for rest each time is asked `attempts` times, then the call tells its last word."""
+    fake = Fake(rest(5), rest(6, 503), rest(7))
+    async with make(fake) as client:
+        start = now()
+        (error,) = await errors_of(client.pool.stats())
+        assert isinstance(error, RateLimited)
+        assert error.retry_after == 7
+        assert len(error.__notes__) == 2
+        assert fake.times == pytest.approx([start, start + 5, start + 11])
+        assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (3, 18)
+
+
+@pytest.mark.parametrize(
+    ("first", "kind", "seconds"),
+    [
+        (rest(61), RateLimited, 61),
+        (rest(61, 503), RateLimited, 61),
+        (rest(61, 200, b"5"), None, 61),
+        (rest(61, 500), ServerError, 61),
+        (answer(b"", 403), Blocked, 900),
+        (rest(1000, 403), Blocked, 1000),
+    ],
+)
+async def test_a_rest_beyond_patience_fails_all_at_once(
+    first: Any, kind: type[BitminterError] | None, seconds: float
+) -> None:
+    """Who asked, who is queued and who comes is told at once, with what is left; nothing is sent, the cache serves."""
+    fake = Fake(answer(), first, answer(9), repeat=True)
+    later_kind = Blocked if kind is Blocked else RateLimited
+    async with make(fake) as client:
+        stats = await client.pool.stats()
+        start = now()
+        found = await asyncio.gather(
+            client.pool.workers(), client.pool.users(), client.users.get(), client.users.get(), return_exceptions=True
+        )
+        assert now() == pytest.approx(start)
+        assert type(found[0]) is kind if kind else found[0] == 5
+        assert getattr(found[0], "retry_after", seconds) == seconds
+        await asyncio.sleep(10)
+        late = await errors_of(client.pool.users(max_age=0), client.users.get("bob"))
+        assert now() == pytest.approx(start + 10)
+        assert run_in_one_go(client.pool.stats(max_age=1000)) is stats
+        assert len(fake.sent) == 2
+        for error, left in [*((error, seconds) for error in found[1:]), *((error, seconds - 10) for error in late)]:
+            assert type(error) is later_kind
+            assert error.retry_after == pytest.approx(left)
+            assert str(error).startswith(f"not sent, since the client rests for another {left:.1f} s; what began the")
+            assert f"GET https://pool.example{WORKERS}: " in str(error)
+            assert str(error).count("not sent") == 1
+        assert len({id(error) for error in [*found, *late]}) == 6
+        assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (1, seconds)
+        await asyncio.sleep(seconds - 10)
+        assert await client.pool.workers() == 9
+    assert fake.times[2] == pytest.approx(start + seconds)
+
+
+@pytest.mark.parametrize(("patience", "seconds", "is_waited_out"), [(0, 1, False), (19, 20, False), (100, 61, True)])
+async def test_patience_is_the_callers(*, patience: float, seconds: int, is_waited_out: bool) -> None:
+    """A rest as long as `patience` is waited out, a longer one is not."""
+    fake = Fake(rest(seconds), answer(5))
+    async with make(fake, patience=patience) as client:
+        start = now()
+        (found,) = await asyncio.gather(client.pool.workers(), return_exceptions=True)
+        assert found == 5 if is_waited_out else isinstance(found, RateLimited)
+        assert now() == pytest.approx(start + (seconds if is_waited_out else 0))
+    assert len(fake.sent) == 1 + is_waited_out
+
+
+async def test_only_what_carried_no_key_is_blocked() -> None:
+    """403 to a keyed call is about the key, and the client goes on."""
+    fake = Fake(answer(b"", 403), answer(5))
+    async with make(fake) as client:
+        start = now()
+        await errors_of(client.users.get())
+        assert await client.pool.workers() == 5
+        assert fake.times == pytest.approx([start, start])
+        assert client.receipt.rests == 0
+
+
+async def test_429_without_retry_after_doubles_the_spacing(spans: list[tuple[float, float]]) -> None:
+    """Nobody rests, but turns come twice as far apart; a quiet minute halves that again."""
+    fake = Fake(answer(b"", 429), answer(5), answer(), answer([]), repeat=True)
+    async with make(fake, interval=4) as client:
+        start = now()
+        await asyncio.gather(client.pool.stats(), client.pool.workers())
+        assert fake.paths == [STATS, WORKERS, STATS]
+        await asyncio.sleep(start + 100 - now())
+        await asyncio.gather(*(client.pool.blocks(offset=number) for number in range(3)))
+        assert client.receipt.rests == 0
+    assert fake.times == pytest.approx([start + seconds for seconds in (0, 8, 16, 100, 104, 108)])
+    assert spans == [(0.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("first", "level", "message"),
+    [
+        (rest(20), logging.INFO, "resting for 20 s: RateLimited: GET https://pool.example/api/pool/stats: 429"),
+        (rest(90), logging.INFO, "resting for 90 s: "),
+        (
+            answer(b"", 429),
+            logging.INFO,
+            "requests are now 2.0 s apart: RateLimited: GET https://pool.example/api/pool/stats: 429",
+        ),
+        (
+            answer(b"", 403),
+            logging.WARNING,
+            "resting for 900 s: Blocked: GET https://pool.example/api/pool/stats: 403",
+        ),
+    ],
+)
+async def test_the_log_tells_of_rests(caplog: pytest.LogCaptureFixture, first: Any, level: int, message: str) -> None:
+    """A rest, or a slower pace, is an INFO record with its cause; a block is a WARNING."""
+    caplog.set_level(logging.DEBUG, "bitminter_async")
+    async with make(Fake(first), interval=1, attempts=1) as client:
+        await errors_of(client.pool.stats())
+    records = [record for record in caplog.record_tuples if record[0] == "bitminter_async"]
+    assert len(records) == 2
+    assert records[1][1] == level
+    assert records[1][2].startswith(message)
+
+
+@pytest.mark.usefixtures("spans")
+@pytest.mark.parametrize(
+    ("fake", "options", "sent"),
+    [
+        (lambda: Fake(answer(), delay=50), {}, 1),
+        (lambda: Fake(answer(), delay=0.75), {"interval": 100}, 1),
+        (lambda: Fake(answer(b"", 500), delay=0.1), {"interval": 100}, 1),
+        (lambda: Fake(rest(30)), {}, 1),
+    ],
+    ids=["in the air", "waiting", "retrying", "resting"],
+)
+async def test_closing_ends_what_is_under_way(fake: Callable[[], Fake], options: dict[str, Any], sent: int) -> None:
+    """Whatever a call is waiting for, closing ends it at once, with an error of its own, and leaves nothing behind."""
+    transport, me = fake(), asyncio.current_task()
+    client = make(transport, **options)
+    start = now()
+    calls = [client.pool.stats(), client.pool.stats(), client.pool.workers(), client.users.get()]
+    tasks = [asyncio.create_task(call) for call in calls]
+    await asyncio.sleep(0.5)
+    assert not any(task.done() for task in tasks)
+    await client.aclose()
+    await asyncio.sleep(0)
+    assert all(task.done() for task in tasks)
+    assert now() == pytest.approx(start + 0.5)
+    assert asyncio.all_tasks() == {me}
+    assert transport.is_closed
+    errors = [task.exception() for task in tasks]
+    assert len({id(error) for error in errors}) == 4
+    for error in errors:
+        assert type(error) is ClientClosed
+        assert str(error) == "this client was closed while the call waited"
+    await client.aclose()
+    with pytest.raises(ClientClosed, match="this client is closed"):
+        await client.pool.stats()
+    assert len(transport.sent) == sent
+
+
+async def test_an_answer_that_came_in_time_is_kept() -> None:
+    """A call that has its answer when the client closes gets it; what the cache holds is served no more."""
+    fake = Fake(answer(USER))
+    client = make(fake)
+    call = asyncio.create_task(client.users.get())
+    await asyncio.wait([call])
+    await client.aclose()
+    assert (await call).name == "bob"
+    with pytest.raises(ClientClosed):
+        await client.users.get()
+    assert len(fake.sent) == 1

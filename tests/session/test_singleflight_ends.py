@@ -1,0 +1,185 @@
+"""How flights end: landed, grounded, or under any schedule as a model of them says."""
+
+import asyncio
+import gc
+import weakref
+from typing import Any, TypeAlias
+
+import pytest
+import pytest_asyncio
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.session.test_singleflight import BadError, Tower, build_tower, outcomes, settle
+from tests.support.clock import VirtualLoop
+
+tower_fixture = pytest_asyncio.fixture(build_tower, name="tower")
+
+
+async def test_a_landed_flight_holds_nothing(tower: Tower) -> None:
+    """Flights keep no answer alive once it has been handed out."""
+
+    class Answer:
+        """Something that can be watched."""
+
+    waiter = tower.join()
+    await settle()
+    tower.land(Answer())
+    kept = weakref.ref(await waiter)
+    tower.requests.clear()
+    del waiter
+    await settle()
+    gc.collect()
+    assert kept() is None
+
+
+async def test_grounding_ends_every_flight(tower: Tower) -> None:
+    """Each waiter gets a copy of the error, each request is cancelled, and no task is left when it returns."""
+    waiters = [tower.join(question) for question in "aabc"]
+    await settle()
+    tower.land("just in time", "c")
+    waiters[0].cancel()
+    error = BadError("closed")
+    await tower.flights.ground(error)
+    assert sorted(tower.ended) == ["a", "b", "c"]
+    assert not any(question in tower.flights for question in "abc")
+    raised = await outcomes(waiters)
+    assert [type(each) for each in raised] == [asyncio.CancelledError, BadError, BadError, BadError]
+    assert error not in raised
+    assert [str(each) for each in raised[1:]] == ["closed"] * 3
+
+
+async def test_grounding_waits_for_the_slow_to_end(tower: Tower) -> None:
+    """A request that takes its time to end is over when it returns, and so is one that all had left before."""
+    loop = asyncio.get_running_loop()
+
+    async def ask() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(5)
+
+    left, kept = (asyncio.ensure_future(tower.flights.join(question, ask)) for question in ("left", "kept"))
+    await settle()
+    left.cancel()
+    await settle()
+    assert len(asyncio.all_tasks()) == 4  # this one, both requests, and who still waits
+    before = loop.time()
+    grounding = asyncio.ensure_future(tower.flights.ground(BadError()))
+    await settle()
+    assert "kept" not in tower.flights
+    await grounding
+    assert loop.time() - before == pytest.approx(5)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    with pytest.raises(BadError):
+        await kept
+
+
+async def test_grounding_what_never_flew(tower: Tower) -> None:
+    """With nothing in the air there is nothing to do, once or twice."""
+    await tower.flights.ground(BadError())
+    await tower.flights.ground(BadError())
+    assert tower.is_clear()
+
+
+Step: TypeAlias = tuple[str, str, int]
+STEPS = st.tuples(
+    st.sampled_from(["join", "join", "leave", "answer", "fail"]), st.sampled_from("ab"), st.integers(0, 5)
+)
+
+
+@define
+class Model:
+    """What should happen: who waits for what, how it ended for whom, and how many requests were made."""
+
+    air: dict[str, list[int]] = field(factory=dict[str, list[int]])
+    ends: dict[int, object] = field(factory=dict[int, object])
+    requests: dict[str, int] = field(factory=dict[str, int])
+    waiters: int = 0
+
+    def step(self, what: str, question: str, who: int) -> None:
+        """Take one step."""
+        if what == "join":
+            if question not in self.air:
+                self.requests[question] = self.requests.get(question, 0) + 1
+            self.air.setdefault(question, []).append(self.waiters)
+            self.waiters += 1
+        elif what == "leave":
+            for waiting in [waiting for waiting in self.air.values() if who in waiting]:
+                waiting.remove(who)
+                self.ends[who] = "cancelled"
+        else:
+            self.ends |= dict.fromkeys(self.air.pop(question, []), what)
+        self.air = {question: waiting for question, waiting in self.air.items() if waiting}
+
+
+async def fly(steps: list[Step]) -> None:
+    """Take the steps with the model and with flights, and compare after each."""
+    tower, model, waiters = Tower(), Model(), list[asyncio.Task[Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: tower.complaints.append(complaint))
+    for what, question, who in steps:
+        if what == "join":
+            waiters.append(tower.join(question))
+        elif what == "leave" and who < len(waiters):
+            waiters[who].cancel()
+        elif what in {"answer", "fail"} and question in model.air:
+            tower.land(what if what == "answer" else BadError(what), question)
+        model.step(what, question, who)
+        await settle()
+        assert {question for question in "ab" if question in tower.flights} == model.air.keys()
+        assert {n: end_of(waiter) for n, waiter in enumerate(waiters) if waiter.done()} == model.ends
+        assert {question: len(requests) for question, requests in tower.requests.items()} == model.requests
+        assert len(asyncio.all_tasks()) == 1 + len(model.air) + sum(map(len, model.air.values()))
+    await tower.flights.ground(BadError("fail"))
+    await outcomes(waiters)
+    del waiters
+    assert (asyncio.all_tasks(), tower.complaints) == ({asyncio.current_task()}, [])
+
+
+def end_of(waiter: asyncio.Task[Any]) -> object:
+    """How it ended."""
+    if waiter.cancelled():
+        return "cancelled"
+    return str(waiter.exception() or waiter.result())
+
+
+@given(st.lists(STEPS, max_size=25))
+@settings(max_examples=120, deadline=None)
+def test_any_schedule_goes_as_the_model_says(steps: list[Step]) -> None:
+    """Whoever joins, leaves or lands in whichever order: who gets what, and how often is asked, is as modelled."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(fly(steps))
+
+
+async def test_an_error_that_cannot_be_copied_still_reaches_everyone(tower: Tower) -> None:
+    """A foreign exception that refuses to be copied is shared rather than lost, and nobody waits for ever."""
+
+    class OddError(Exception):
+        def __init__(self, one: str, _two: str) -> None:
+            super().__init__(one)
+
+    waiters = [tower.join() for _ in range(3)]
+    await settle()
+    error = OddError("odd", "more")
+    tower.land(error)
+    assert await outcomes(waiters) == [error] * 3
+
+
+async def test_grounding_leaves_the_dying_to_their_cleaning_up(tower: Tower) -> None:
+    """A request that all had left is cancelled once: closing does not break into what it does to end."""
+    cleaned: list[str] = []
+
+    async def ask() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(1)
+            cleaned.append("all")
+
+    waiter = asyncio.ensure_future(tower.flights.join("slow", ask))
+    await settle()
+    waiter.cancel()
+    await settle()
+    await tower.flights.ground(BadError())
+    assert cleaned == ["all"]

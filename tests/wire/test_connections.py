@@ -1,0 +1,252 @@
+"""The wire's connections: which proxy they take, one kept, broken ones got over; most of it over a real socket."""
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+import pytest_asyncio
+
+from bitminter_async import Client, RequestTimeout, TransportError
+from tests.support.fake import KEY, Fake
+from tests.wire.test_wire import make
+
+PROXY = "http://proxy.example:3128"
+JSON = b'{"hash_rate": 1701000, "active_workers": 1234, "active_users": 321}'
+
+
+@pytest.mark.parametrize(
+    ("base_url", "proxy", "environment", "used"),
+    [
+        ("https://pool.example", None, {}, None),
+        ("https://pool.example", None, {"HTTPS_PROXY": PROXY}, PROXY),
+        ("https://pool.example", None, {"https_proxy": "proxy.example:3128"}, PROXY),
+        ("https://pool.example", None, {"HTTP_PROXY": PROXY}, None),
+        ("https://pool.example", None, {"ALL_PROXY": PROXY}, PROXY),
+        ("https://pool.example", None, {"ALL_PROXY": "http://other.example", "HTTPS_PROXY": PROXY}, PROXY),
+        ("http://pool.example", None, {"HTTP_PROXY": PROXY, "HTTPS_PROXY": "http://other.example"}, PROXY),
+        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "other.example"}, PROXY),
+        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "a.example, pool.example"}, None),
+        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": ".example"}, None),
+        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, None),
+        ("https://pool.example:8443", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "pool.example:8443"}, None),
+        ("https://pool.example:8443", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "pool.example:443"}, PROXY),
+        ("https://pool.example", PROXY, {}, PROXY),
+        ("https://pool.example", "proxy.example:3128", {"HTTPS_PROXY": "http://other.example"}, PROXY),
+        ("https://pool.example", PROXY, {"NO_PROXY": "*"}, PROXY),
+        ("http://127.0.0.1:8420", None, {"HTTP_PROXY": PROXY}, None),
+        ("http://[::1]:8420", PROXY, {}, None),
+        ("http://localhost", PROXY, {"ALL_PROXY": PROXY}, None),
+    ],
+)
+def test_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, base_url: str, proxy: str | None, environment: dict[str, str], used: str | None
+) -> None:
+    """A given proxy is taken, else the environment's unless NO_PROXY names the host; to loopback none."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    made: list[dict[str, Any]] = []
+
+    def make_transport(**options: Any) -> Fake:
+        made.append(options)
+        return Fake()
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
+    for _ in range(2):
+        make(None, base_url, proxy=proxy).open()
+    assert [options["proxy"] for options in made] == [used, used]
+    assert [options["trust_env"] for options in made] == [False, False]
+    contexts = [options["verify"] for options in made]
+    assert (contexts[0] is contexts[1]) is base_url.startswith("https")
+    assert [context.verify_mode for context in contexts] == [ssl.CERT_REQUIRED] * 2
+
+
+def respond(body: bytes = JSON, *headers: str) -> bytes:
+    """An HTTP answer with its length, or with the framing that the headers say."""
+    framing = headers or (f"Content-Length: {len(body)}",)
+    return "\r\n".join(["HTTP/1.1 200 OK", *framing, "", ""]).encode() + body
+
+
+@attrs.define
+class Server:
+    """Gives every request `reply`, None being silence, and counts connections and requests."""
+
+    url: str = ""
+    reply: bytes | None = respond()
+    hangs_up: bool = False
+    connections: int = 0
+    heads: list[str] = attrs.field(factory=list[str])
+    writers: set[asyncio.StreamWriter] = attrs.field(factory=set[asyncio.StreamWriter])
+    asked: asyncio.Event = attrs.field(factory=asyncio.Event)
+    changed: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        self.connections += 1
+        self.writers.add(writer)
+        self.changed.set()
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                self.heads.append(head.decode())
+                self.asked.set()
+                writer.write(self.reply or b"")
+                if self.hangs_up:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.writers.discard(writer)
+            self.changed.set()
+            writer.close()
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    """A server on loopback."""
+    server = Server()
+    listener = await asyncio.start_server(server.talk, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    yield server
+    listener.close()
+    for writer in [*server.writers]:
+        writer.transport.abort()
+    await until_open(server, 0)
+
+
+async def until_open(server: Server, count: int) -> None:
+    """Wait until so many connections are open."""
+    async with asyncio.timeout(5):
+        while len(server.writers) != count:
+            server.changed.clear()
+            await server.changed.wait()
+
+
+def connect(server: Server, **options: Any) -> Client:
+    """A client of the server that keeps no answer."""
+    defaults: dict[str, Any] = {"base_url": server.url, "interval": 0, "max_age": 0, "attempts": 1}
+    return Client(KEY, **(defaults | options))
+
+
+@pytest.mark.socket
+async def test_one_connection_serves_many_requests(server: Server) -> None:
+    """Calls one after the other go over one connection, which ends with the client."""
+    async with connect(server) as client:
+        for _ in range(5):
+            assert (await client.pool.stats()).active_users == 321
+        assert (server.connections, len(server.heads)) == (1, 5)
+        assert client.receipt.bytes_received == 5 * len(JSON)
+    await until_open(server, 0)
+    assert server.heads[0].startswith("GET /api/pool/stats HTTP/1.1\r\n")
+    assert f"\r\nHost: {server.url.removeprefix('http://')}\r\n" in server.heads[0]
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize(
+    "reply",
+    [
+        respond(gzip.compress(JSON), "Content-Encoding: gzip", "Connection: close"),
+        respond(b"".join(b"1\r\n%c\r\n" % byte for byte in JSON) + b"0\r\n\r\n", "Transfer-Encoding: chunked"),
+        respond(JSON, "Connection: close"),
+    ],
+)
+async def test_each_framing_is_read(server: Server, reply: bytes) -> None:
+    """A body ends with its length, its last chunk or the connection, and a new connection is made where one ended."""
+    server.reply = reply
+    server.hangs_up = b"close" in reply
+    async with connect(server) as client:
+        for number in (1, 2):
+            assert (await client.pool.stats()).active_users == 321
+            assert server.connections == (number if server.hangs_up else 1)
+
+
+def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Put the running loop's clock forward."""
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + seconds)
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("reply", [None, b"HTTP/1.1 200", respond(JSON, "Content-Length: 9999")])
+async def test_after_a_timeout_a_new_connection_is_made(
+    monkeypatch: pytest.MonkeyPatch, server: Server, reply: bytes | None
+) -> None:
+    """Silence, within the headers and the body as well, ends in time; the next call has a connection of its own."""
+    server.reply = reply
+    async with connect(server, timeout=60) as client:
+        call = asyncio.create_task(client.pool.stats())
+        await server.asked.wait()
+        pass_time(monkeypatch, 60)
+        with pytest.raises(RequestTimeout, match="within 60 s"):
+            await call
+        server.reply = respond()
+        assert [(await client.pool.stats()).active_users for _ in range(2)] == [321, 321]
+        assert server.connections == 2
+        await until_open(server, 1)
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200", b"nonsense\r\n\r\n", respond(JSON, "Content-Length: 9999")])
+async def test_a_broken_connection_is_told_and_got_over(server: Server, reply: bytes) -> None:
+    """A connection cut anywhere is a TransportError of that call; the next one succeeds."""
+    server.reply, server.hangs_up = reply, True
+    async with connect(server) as client:
+        with pytest.raises(TransportError, match="RemoteProtocolError: "):
+            await client.pool.stats()
+        server.reply, server.hangs_up = respond(), False
+        assert (await client.pool.stats()).active_users == 321
+
+
+@pytest.mark.socket
+async def test_no_server_is_told(server: Server) -> None:
+    """Where nobody listens, the call says so, and no request is counted."""
+    async with connect(server, base_url="http://127.0.0.1:1") as client:
+        with pytest.raises(TransportError, match="ConnectError: "):
+            await client.pool.stats()
+        assert client.receipt.requests == 0
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("reply", [None, respond(JSON, "Content-Length: 9999")])
+async def test_cancelled_requests_exhaust_nothing(server: Server, reply: bytes | None) -> None:
+    """After 150 requests cancelled in the air the next call succeeds at once, over the only open connection."""
+    server.reply = reply
+    async with connect(server) as client:
+        for _ in range(150):
+            call = asyncio.create_task(client.pool.stats())
+            await server.asked.wait()
+            server.asked.clear()
+            call.cancel()
+            await asyncio.wait([call])
+            assert call.cancelled()
+        server.reply = respond()
+        assert (await client.pool.stats()).active_users == 321
+        assert server.connections == 151
+        await until_open(server, 1)
+        assert client.receipt.requests == 151
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("by", ["option", "environment"])
+async def test_a_proxy_is_asked(server: Server, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """Over a proxy the request names the whole URL; for https a tunnel is asked for, in which alone a key would go."""
+    proxy = server.url.replace("://", "://joe:sesame@")
+    if by == "environment":
+        monkeypatch.setenv("ALL_PROXY", proxy)
+    options = {"proxy": proxy} if by == "option" else {}
+    async with connect(server, base_url="http://pool.example", **options) as client:
+        assert (await client.pool.stats()).active_users == 321
+    server.reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    async with connect(server, base_url="https://pool.example", **options) as client:
+        with pytest.raises(TransportError, match="ProxyError: 403 Forbidden"):
+            await client.users.get()
+    assert [head.partition("\r\n")[0] for head in server.heads] == [
+        "GET http://pool.example/api/pool/stats HTTP/1.1",
+        "CONNECT pool.example:443 HTTP/1.1",
+    ]
+    assert all("\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\n" in head for head in server.heads)
+    assert KEY not in server.heads[1]

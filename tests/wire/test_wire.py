@@ -1,0 +1,235 @@
+"""The wire, outwards: what a request looks like, and who gets the key."""
+
+import base64
+import gc
+import logging
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from bitminter_async._call import Call
+from bitminter_async._wire.key import ApiKey, KeyPlace
+from bitminter_async._wire.wire import Wire
+from bitminter_async.errors import KeyRefused
+from tests.support.fake import KEY, USER, Fake, answer
+
+POOL = "https://pool.example"
+STATS = Call("pool/stats")
+OWNER = Call("users", keyed=True)
+BASIC = base64.b64encode(f"key:{KEY}".encode()).decode()
+
+
+def make(transport: httpx.AsyncBaseTransport | None, base_url: str | None = POOL, **options: Any) -> Wire:
+    """A wire with a key."""
+    defaults: dict[str, Any] = {
+        "api_key": ApiKey(KEY),
+        "key_in": "header",
+        "timeout": 10.0,
+        "user_agent": "tester/1",
+        "allow_plain_http": False,
+        "proxy": None,
+    }
+    return Wire(base_url, **(defaults | options), transport=transport)
+
+
+async def nothing() -> None:
+    """Do nothing on departure."""
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host", "asked"),
+    [
+        (POOL, "pool.example", "https://pool.example/api/pool/stats"),
+        ("https://pool.example/", "pool.example", "https://pool.example/api/pool/stats"),
+        ("HTTPS://Pool.Example", "pool.example", "https://pool.example/api/pool/stats"),
+        ("https://pool.example:443", "pool.example", "https://pool.example/api/pool/stats"),
+        ("https://pool.example:8443/a/b/", "pool.example:8443", "https://pool.example:8443/a/b/api/pool/stats"),
+        ("http://pool.example/a//", "pool.example", "http://pool.example/a/api/pool/stats"),
+        ("http://[::1]:8420", "[::1]:8420", "http://[::1]:8420/api/pool/stats"),
+        ("https://[2001:db8::1]/x", "[2001:db8::1]", "https://[2001:db8::1]/x/api/pool/stats"),
+        ("https://b\xfccher.example", "xn--bcher-kva.example", "https://xn--bcher-kva.example/api/pool/stats"),
+        (None, "bitminter.com", "https://bitminter.com/api/pool/stats"),
+    ],
+)
+async def test_a_request_is_whole(base_url: str | None, host: str, asked: str) -> None:
+    """A call becomes a GET of the base URL plus /api/ plus its path, with these headers and no other."""
+    fake = Fake(answer())
+    got = await make(fake, base_url).send(STATS, nothing)
+    request = fake.sent[0].request
+    assert (request.method, str(request.url)) == ("GET", asked)
+    assert sorted(request.headers.multi_items()) == [
+        ("accept", "application/json"),
+        ("accept-encoding", "gzip"),
+        ("connection", "keep-alive"),
+        ("host", host),
+        ("user-agent", "tester/1"),
+    ]
+    assert (got.status, got.url, got.keyed, got.for_user) == (200, asked, False, False)
+
+
+async def test_parameters_are_quoted() -> None:
+    """Each parameter's value is quoted whole, in the order given."""
+    fake = Fake(answer([]))
+    got = await make(fake).send(Call("pool/blocks", (("max", "5"), ("x", "a&b=c d/\xe4"))), nothing)
+    assert fake.paths == ["/api/pool/blocks?max=5&x=a%26b%3Dc%20d%2F%C3%A4"]
+    assert got.url == POOL + fake.paths[0]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "secret"),
+    [
+        ("https://joe:sesame@pool.example", "sesame"),
+        ("https://sesame@pool.example", "sesame"),
+        ("ftp://joe:sesame@pool.example", "sesame"),
+        ("//joe:sesame@pool.example", "sesame"),
+        ("https://pool.example/?key=sesame", "sesame"),
+        ("https://pool.example?", "?"),
+        ("https://pool.example/#sesame", "sesame"),
+        ("https://pool.example#", "#"),
+        ("ftp://pool.example", None),
+        ("pool.example", None),
+        ("pool.example:80", None),
+        ("/api", None),
+        ("https://", None),
+        ("https:///api", None),
+        ("", None),
+        ("https://pool.example\n", None),
+        ("https://[::1", None),
+        ("https://pool.example:http", None),
+        ("https://pool.example/" + "x" * 70000, None),
+    ],
+)
+def test_a_base_url_that_cannot_be_used_is_refused(base_url: str, secret: str | None) -> None:
+    """A base URL is http or https with a host and at most a path; what might be a secret in it is not repeated."""
+    with pytest.raises(ValueError, match=r"^base_url ") as caught:
+        make(None, base_url)
+    assert secret is None or secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [5, b"https://pool.example"])
+def test_a_base_url_is_a_string(wrong: Any) -> None:
+    """Anything but a string is a TypeError."""
+    with pytest.raises(TypeError):
+        make(None, wrong)
+
+
+@pytest.mark.parametrize(
+    ("key_in", "header", "query"),
+    [("header", f"key={KEY}", ""), ("basic", f"Basic {BASIC}", ""), ("query", None, f"?key={KEY}")],
+)
+async def test_the_key_goes_where_it_is_asked_to(key_in: KeyPlace, header: str | None, query: str) -> None:
+    """The key travels in one of three places, on keyed calls alone, and the answer's URL is without it."""
+    fake = Fake(answer(USER), answer(), answer(USER))
+    wire = make(fake, key_in=key_in)
+    keyed, public = await wire.send(OWNER, nothing), await wire.send(STATS, nothing)
+    assert (keyed.keyed, keyed.for_user, keyed.url) == (True, True, f"{POOL}/api/users")
+    assert (public.keyed, public.for_user, public.url) == (False, False, f"{POOL}/api/pool/stats")
+    assert fake.paths == [f"/api/users{query}", "/api/pool/stats"]
+    assert [sent.request.headers.get("authorization") for sent in fake.sent] == [header, None]
+    keyless = await make(fake, key_in=key_in, api_key=None).send(OWNER, nothing)
+    assert (keyless.keyed, keyless.for_user, fake.paths[2]) == (False, True, "/api/users")
+    assert "authorization" not in fake.sent[2].request.headers
+
+
+async def test_a_key_is_quoted_in_the_query() -> None:
+    """A key with characters of its own in a URL arrives as it is."""
+    fake = Fake(answer(USER))
+    await make(fake, key_in="query", api_key=ApiKey("a&b=c/%+#")).send(OWNER, nothing)
+    assert fake.paths == ["/api/users?key=a%26b%3Dc%2F%25%2B%23"]
+    assert fake.sent[0].request.url.params["key"] == "a&b=c/%+#"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "allow_plain_http", "refused"),
+    [
+        (POOL, False, None),
+        ("http://127.0.0.1:8420", False, None),
+        ("http://127.8.9.10", False, None),
+        ("http://[::1]:8420", False, None),
+        ("http://localhost:8420/x", False, None),
+        ("http://LOCALHOST", False, None),
+        ("http://pool.example", True, None),
+        ("http://pool.example", False, "would travel in the clear"),
+        ("http://10.0.0.1", False, "would travel in the clear"),
+        ("http://128.0.0.1", False, "would travel in the clear"),
+        ("http://[2001:db8::1]", False, "would travel in the clear"),
+        ("http://localhost.example", False, "would travel in the clear"),
+        ("http://127.0.0.1.example", False, "would travel in the clear"),
+        ("http://localhost.", False, "would travel in the clear"),
+        (None, False, "https://bitminter.com is closed"),
+        (None, True, "https://bitminter.com is closed"),
+        ("https://bitminter.com", False, None),
+    ],
+)
+def test_the_key_is_refused_a_clear_or_unchosen_way(
+    *, base_url: str | None, allow_plain_http: bool, refused: str | None
+) -> None:
+    """A keyed call is admitted over https or to loopback, to a host that was chosen; the refusal says what to do."""
+    wire = make(None, base_url, allow_plain_http=allow_plain_http)
+    wire.admit(STATS)
+    make(None, base_url, api_key=None).admit(OWNER)
+    if refused is None:
+        wire.admit(OWNER)
+    else:
+        with pytest.raises(KeyRefused, match=re.escape(refused)) as caught:
+            wire.admit(OWNER)
+        assert "was not sent" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("event", "departures"), [("http11.send_request_headers.started", 2), ("connection.connect_tcp.started", 1)]
+)
+async def test_departures_are_told(event: str, departures: int) -> None:
+    """`on_departure` is awaited before a given transport gets the request, and when it says that the headers leave."""
+    count = 0
+
+    async def depart() -> None:
+        nonlocal count
+        count += 1
+
+    class Telling(Fake):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert count == 1
+            await request.extensions["trace"](event, {})
+            return await super().handle_async_request(request)
+
+    await make(Telling(answer())).send(STATS, depart)
+    assert count == departures
+
+
+def chatty_filters() -> list[int]:
+    """How many filters each logger has that prints headers."""
+    return [len(logging.getLogger(f"httpcore.{name}").filters) for name in ("connection", "http11", "proxy", "socks")]
+
+
+async def test_logs_are_filtered_while_a_keyed_wire_is_open() -> None:
+    """The loggers that print headers carry a filter for as long as a key is held, and no longer."""
+    gc.collect()
+    before = chatty_filters()
+    keyless, wire, other = make(None, api_key=None), make(None), make(None)
+    assert chatty_filters() == [count + 2 for count in before]
+    for each in (wire, wire, keyless):
+        await each.aclose()
+    assert chatty_filters() == [count + 1 for count in before]
+    await other.aclose()
+    assert chatty_filters() == before
+
+
+def test_logs_are_left_as_they_were_by_a_wire_that_nobody_closed() -> None:
+    """A keyed wire that is merely dropped takes its filters with it."""
+    gc.collect()
+    before = chatty_filters()
+    wire = make(None)
+    assert chatty_filters() == [count + 1 for count in before]
+    del wire
+    gc.collect()
+    assert chatty_filters() == before
+
+
+@pytest.mark.parametrize("wrong", [httpx.HTTPTransport(), "a transport", 5])
+def test_a_transport_is_an_asynchronous_one(wrong: Any) -> None:
+    """Anything else is a TypeError at once."""
+    with pytest.raises(TypeError, match=r"^transport is an httpx\.AsyncBaseTransport, not "):
+        make(wrong)
