@@ -58,6 +58,12 @@ def _rebuild(kind: type["BitminterError"], args: tuple[Any, ...], state: dict[st
 class BitminterError(Exception):
     """The root of the tree: catching it catches all that a call can raise, wrong arguments apart."""
 
+    @property
+    def summary(self) -> str:
+        """What a log may say of it, in one line: what and where, but nothing of an answer's body."""
+        said, *_ = str(self).split("\n", maxsplit=1)
+        return f"{type(self).__name__}: {said}"
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Copy and pickle by state, since subclasses take more than their message."""
         return _rebuild, (type(self), self.args, self.__dict__)
@@ -87,6 +93,11 @@ class StatusError(BitminterError):
         self.url = url
         self.body = body
         self.headers: Mapping[str, str] = immutabledict(headers)
+
+    @property
+    def summary(self) -> str:
+        """What a log may say of it, in one line: the URL and the status."""
+        return f"{type(self).__name__}: GET {self.url}: {self.status}"
 
 
 class BadRequest(StatusError):
@@ -157,6 +168,13 @@ class DecodeError(BitminterError):
         if (more := len(self.faults) - _MAX_SHOWN) > 0:
             lines.append(f"… and {more} more")
         super().__init__("\n  ".join([f"GET {url} answered with what the API does not document:", *lines]))
+
+    @property
+    def summary(self) -> str:
+        """What a log may say of it, in one line: the URL, and the first fault without what stood there."""
+        where = [f"{fault.path} is not {fault.expected}" for fault in self.faults[:1]]
+        notes = [f"({note})" for note in getattr(self, "__notes__", [])[:1]]
+        return " ".join([super().summary, *where, *notes])
 
 
 class GapError(BitminterError):

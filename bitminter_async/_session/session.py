@@ -15,13 +15,13 @@ from .._call import Call
 from .._decode.decode import decode
 from .._wire.answer import Answer
 from .._wire.wire import Wire
-from ..errors import BitminterError, Blocked, ClientClosed, DecodeError, RateLimited, StatusError, TransportError
+from ..errors import BitminterError, Blocked, ClientClosed, RateLimited, StatusError, TransportError
 from .cache import Cache
 from .pace import Pace, Resting
 from .receipt import Receipt, Tally
 from .singleflight import Flights
 
-__all__ = ["Session", "in_short"]
+__all__ = ["Session"]
 
 T = TypeVar("T")
 
@@ -66,8 +66,8 @@ class Session:
         elif loop is not self._loop:
             raise RuntimeError("this client was first used on another event loop: make one client for each loop")
 
-    async def get(self, call: Call, kind: type[T], max_age: float | None = None, attempts: int | None = None) -> T:
-        """Return the answer to `call` as a `kind`, at most `max_age` seconds old.
+    async def get(self, call: Call[T], max_age: float | None = None, attempts: int | None = None) -> T:
+        """Return the answer to `call`, at most `max_age` seconds old.
 
         A call is tried `attempts` times, or as often as the session does; one that joins another, as often as that.
 
@@ -92,7 +92,7 @@ class Session:
         self._wire.admit(call)
         if call in self._flights:
             self._tally.joined += 1
-        return await self._flights.join(call, partial(self._ask, call, kind, attempts or self._attempts))
+        return await self._flights.join(call, partial(self._ask, call, attempts or self._attempts))
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the session is closed, which ends the wait with ClientClosed."""
@@ -100,9 +100,9 @@ class Session:
             raise ClientClosed("this client is closed")
         await self._flights.join(object(), partial(sleep, seconds))
 
-    async def _ask(self, call: Call, kind: type[T], attempts: int) -> T:
+    async def _ask(self, call: Call[T], attempts: int) -> T:
         try:
-            return await self._attempt(call, kind)
+            return await self._attempt(call)
         except BitminterError as error:
             first = [error]
         # The first attempt goes without stamina, whose set-up costs a quarter of a call; here it hears how that ended.
@@ -113,7 +113,7 @@ class Session:
         async def attempt() -> T:
             if first:
                 raise first.pop()
-            return await self._attempt(call, kind)
+            return await self._attempt(call)
 
         try:
             return await retry(partial(self._backoff, failures, attempts), attempt)
@@ -135,11 +135,11 @@ class Session:
         longest = 0.0 if is_resting else min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** len(failures))
         delay = random.uniform(0.0, longest)  # noqa: S311  # no secret depends on it
         _LOGGER.warning(
-            "attempt %d of %d failed, the next in %.1f s: %s", len(failures), attempts, delay, in_short(error)
+            "attempt %d of %d failed, the next in %.1f s: %s", len(failures), attempts, delay, error.summary
         )
         return delay
 
-    async def _attempt(self, call: Call, kind: type[T]) -> T:
+    async def _attempt(self, call: Call[T]) -> T:
         self._wire.open()
         queued = self._now()
         try:
@@ -149,11 +149,11 @@ class Session:
             raise self._still_resting(rest.seconds) from None
         if error:
             raise error
-        record = decode(answer, kind, call.most)
+        record = decode(answer, call.kind, call.most)
         self._cache.put(call, record, asked)
         return record
 
-    async def _exchange(self, call: Call, waited: float) -> tuple[Answer, StatusError | None, float]:
+    async def _exchange(self, call: Call[T], waited: float) -> tuple[Answer, StatusError | None, float]:
         turn = self._now()
         departures = [turn]
 
@@ -187,10 +187,10 @@ class Session:
             self._rest_error = error
             self._pace.rest(seconds)
             level = logging.WARNING if isinstance(error, Blocked) else logging.INFO
-            _LOGGER.log(level, "resting for %.0f s: %s", seconds, in_short(error))
+            _LOGGER.log(level, "resting for %.0f s: %s", seconds, error.summary)
         elif isinstance(error, RateLimited):
             await self._pace.strain()
-            _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, in_short(error))
+            _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, error.summary)
 
     def _still_resting(self, seconds: float) -> BitminterError:
         error = copy.copy(cast("RateLimited | Blocked", self._rest_error))
@@ -213,17 +213,6 @@ class Session:
             await self._flights.ground(ClientClosed("this client was closed while the call waited"))
         finally:
             await self._wire.aclose()
-
-
-def in_short(error: BitminterError) -> str:
-    """Return what a log may say of an error: what and where, but nothing of an answer's body."""
-    if isinstance(error, StatusError):
-        return f"{type(error).__name__}: GET {error.url}: {error.status}"
-    said = str(error).splitlines()[0]
-    if isinstance(error, DecodeError):
-        where = [f"{fault.path} is not {fault.expected}" for fault in error.faults[:1]]
-        said = " ".join([said, *where, *[f"({note})" for note in getattr(error, "__notes__", [])[:1]]])
-    return f"{type(error).__name__}: {said}"
 
 
 def _may_pass(error: BitminterError) -> bool:

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cache, lru_cache
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 from weakref import finalize
 
@@ -104,7 +104,7 @@ class Wire:
             )
         return None
 
-    def admit(self, call: Call) -> None:
+    def admit(self, call: Call[Any]) -> None:
         """Raise KeyRefused if the call's key must not be sent; else do nothing."""
         if call.keyed and self._key and self._refusal:
             raise KeyRefused(self._refusal)
@@ -125,7 +125,7 @@ class Wire:
             return None
         return self._proxy or environment_proxy(self._url.scheme, self._url.host, self._url.port)
 
-    async def send(self, call: Call, on_departure: Callable[[], Awaitable[None]]) -> Answer:
+    async def send(self, call: Call[Any], on_departure: Callable[[], Awaitable[None]]) -> Answer:
         """Send the call and return its answer, whatever its status.
 
         Of an answer that is not a success the status counts: should its body not come whole, what came of it will do.
@@ -187,7 +187,7 @@ class Wire:
             return TransportError(f"GET {url}: {said}")
         return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
 
-    async def _exchange(self, call: Call, received: Received, on_departure: Callable[[], Awaitable[None]]) -> None:
+    async def _exchange(self, call: Call[Any], received: Received, on_departure: Callable[[], Awaitable[None]]) -> None:
         async def trace(event: str, _: object) -> None:
             if event.endswith(".send_request_headers.started"):  # of HTTP/1.1, or HTTP/2 in a given transport
                 await on_departure()
@@ -210,11 +210,11 @@ class Wire:
             self.bytes_received += received.size
             await stream.aclose()
 
-    def url(self, call: Call) -> str:
+    def url(self, call: Call[Any]) -> str:
         """Return the URL that the call asks, without any key."""
         return self.mask(self._urls(call)[1])  # who passes the key as a user's name shall not read it in a log
 
-    def _make_url(self, call: Call) -> tuple[httpx.URL, str]:
+    def _make_url(self, call: Call[Any]) -> tuple[httpx.URL, str]:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in call.params)
         url = f"{self._base}{call.path}{'?' if query else ''}{query}"
         return httpx.URL(url), url

@@ -4,11 +4,12 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
+from typing import TypeVar
 
 from immutabledict import immutabledict
 
 from .._arguments import MAX_PAGE, check_commodity, check_integer
-from .._call import Asks, Call
+from .._call import Call, Caller
 from .._decode.decode import Ghps, Ranking
 from .._lists.walk import Walk
 from ..records import Block, PoolStats, Round, Shift
@@ -16,12 +17,14 @@ from ..units import HashRate
 
 __all__ = ["Pool"]
 
-_STATS = Call("pool/stats")
-_HASHRATE = Call("pool/hashrate")
-_WORKERS = Call("pool/workers")
-_USERS = Call("pool/users")
-_ROUND = Call("pool/round")
-_TOP50 = Call("pool/top50")
+T = TypeVar("T")
+
+_STATS = Call("pool/stats", PoolStats)
+_HASHRATE = Call("pool/hashrate", Ghps)
+_WORKERS = Call("pool/workers", int)
+_USERS = Call("pool/users", int)
+_ROUND = Call("pool/round", Round)
+_TOP50 = Call("pool/top50", Ranking)
 
 
 class Pool:
@@ -31,32 +34,32 @@ class Pool:
     client's own. Each raises `BitminterError`, and `ValueError` or `TypeError` for a wrong argument.
     """
 
-    def __init__(self, session: Asks) -> None:
+    def __init__(self, session: Caller) -> None:
         self._session = session
 
     async def stats(self, *, max_age: float | None = None) -> PoolStats:
         """Return the pool's hash rate, workers and users: `/api/pool/stats`."""
-        return await self._session.get(_STATS, PoolStats, max_age)
+        return await self._session.get(_STATS, max_age)
 
     async def hashrate(self, *, max_age: float | None = None) -> HashRate:
         """Return the pool's hash rate: `/api/pool/hashrate`."""
-        return await self._session.get(_HASHRATE, Ghps, max_age)
+        return await self._session.get(_HASHRATE, max_age)
 
     async def workers(self, *, max_age: float | None = None) -> int:
         """Return how many workers are mining: `/api/pool/workers`."""
-        return await self._session.get(_WORKERS, int, max_age)
+        return await self._session.get(_WORKERS, max_age)
 
     async def users(self, *, max_age: float | None = None) -> int:
         """Return how many users are mining: `/api/pool/users`."""
-        return await self._session.get(_USERS, int, max_age)
+        return await self._session.get(_USERS, max_age)
 
     async def round(self, *, max_age: float | None = None) -> Round:
         """Return the current shift and each chain's current round: `/api/pool/round`."""
-        return await self._session.get(_ROUND, Round, max_age)
+        return await self._session.get(_ROUND, max_age)
 
     async def top50(self, *, max_age: float | None = None) -> immutabledict[str, HashRate]:
         """Return the fastest users' hash rates by name, fastest first: `/api/pool/top50`."""
-        return await self._session.get(_TOP50, Ranking, max_age)
+        return await self._session.get(_TOP50, max_age)
 
     async def blocks(
         self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None
@@ -69,7 +72,7 @@ class Pool:
             commodity: Only this one's blocks, for example `BTC`; None: all.
             max_age: Seconds that the answer may be old.
         """
-        return await self._session.get(_page("pool/blocks", max, offset, commodity), tuple[Block, ...], max_age)
+        return await self._session.get(_page("pool/blocks", tuple[Block, ...], max, offset, commodity), max_age)
 
     async def shifts(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]:
         """Return one page of the completed shifts, latest first: `/api/pool/shifts`.
@@ -79,7 +82,7 @@ class Pool:
             offset: How many of the latest shifts to skip.
             max_age: Seconds that the answer may be old.
         """
-        return await self._session.get(_page("pool/shifts", max, offset), tuple[Shift, ...], max_age)
+        return await self._session.get(_page("pool/shifts", tuple[Shift, ...], max, offset), max_age)
 
     def iter_blocks(
         self,
@@ -122,7 +125,9 @@ class Pool:
         Raises:
             GapError: The list moved too far between two pages for the walk to be whole.
         """
-        _page("pool/blocks", max, offset, commodity)  # a wrong argument is named here, not when the walk begins
+        _page(
+            "pool/blocks", tuple[Block, ...], max, offset, commodity
+        )  # a wrong argument is named here, not when the walk begins
         fetch = partial(self._fetch_blocks, commodity)
         walk = Walk(fetch, attrgetter("generated"), since, until, after, limit, offset, max)
         return walk.records()
@@ -160,11 +165,11 @@ class Pool:
         return await self.shifts(max=max, offset=offset, max_age=0)
 
 
-def _page(path: str, max: int, offset: int, commodity: str | None = None) -> Call:
+def _page(path: str, kind: type[T], max: int, offset: int, commodity: str | None = None) -> Call[T]:
     check_integer("max", max, 1, MAX_PAGE)
     check_integer("offset", offset, 0)
     params = [("max", str(max)), ("offset", str(offset))]
     check_commodity(commodity)
     if commodity is not None:
         params.append(("commodity", commodity))
-    return Call(path, tuple(params), most=max)
+    return Call(path, kind, tuple(params), most=max)

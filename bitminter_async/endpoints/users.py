@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from .._arguments import check_user_name
-from .._call import Asks, Call
+from .._call import Call, Caller
 from ..records import User
 
 __all__ = ["Users"]
@@ -12,7 +12,7 @@ __all__ = ["Users"]
 class Users:
     """User data; needs an API key with access to "Balance and worker summary"."""
 
-    def __init__(self, session: Asks) -> None:
+    def __init__(self, session: Caller) -> None:
         self._session = session
 
     async def get(self, name: str | None = None, *, max_age: float | None = None) -> User:
@@ -35,4 +35,4 @@ class Users:
         """
         check_user_name(name)
         path = "users" if name is None else f"users/{quote(name, safe='')}"
-        return await self._session.get(Call(path, keyed=True), User, max_age)
+        return await self._session.get(Call(path, User, keyed=True), max_age)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from .._arguments import check_seconds
 from .._call import Call
-from .._session.session import Session, in_short
+from .._session.session import Session
 from ..errors import (
     BadRequest,
     BitminterError,
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
 _FINAL = (BadRequest, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized)  # asking again would not mend it
-_PUBLIC = Call("pool/workers")
+_PUBLIC = Call("pool/workers", int)
 _MANY_CUTS = 3
 
 
@@ -59,10 +59,10 @@ class Looks:
         self._has_seen = False
         self._cut = 0  # looks in a row that were cancelled
 
-    async def get(self, call: Call, kind: type[T], max_age: float | None = None) -> T:
-        """Return the answer to `call` as a `kind`, at most `max_age` seconds old; None means half of `every`."""
+    async def get(self, call: Call[T], max_age: float | None = None) -> T:
+        """Return the answer to `call`, at most `max_age` seconds old; None means half of `every`."""
         age = self._every / 2 if max_age is None else max_age
-        record = await self._session.get(call, kind, age, 1 if self._is_down else None)
+        record = await self._session.get(call, age, 1 if self._is_down else None)
         self._is_down = False
         return record
 
@@ -116,7 +116,7 @@ class Looks:
         if not isinstance(error, Forbidden) or error.status != HTTPStatus.FORBIDDEN or not self._has_seen:
             return False
         try:
-            await self._session.get(_PUBLIC, int, 0.0, 1)
+            await self._session.get(_PUBLIC, 0.0, 1)
         except ClientClosed:
             raise
         except BitminterError:
@@ -128,7 +128,7 @@ class Looks:
         if self._failing_since is None and (not self._is_side or isinstance(error, DecodeError)):
             self._failing_since = began
             _LOGGER.warning(
-                "watching %s: an outage begins, looking again every %g s: %s", self._what, self._every, in_short(error)
+                "watching %s: an outage begins, looking again every %g s: %s", self._what, self._every, error.summary
             )
 
     def _recover(self) -> None:

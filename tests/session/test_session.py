@@ -12,11 +12,14 @@ import stamina
 
 from bitminter_async import (
     BitminterError,
+    Block,
     Client,
     DecodeError,
     Forbidden,
+    PoolStats,
     ServerError,
 )
+from bitminter_async._call import Call
 from tests.support.fake import BLOCK, KEY, Fake, Step, answer
 
 T = TypeVar("T")
@@ -65,6 +68,16 @@ async def test_a_young_answer_serves_without_waiting() -> None:
         assert run_in_one_go(client.pool.stats(max_age=1000)) is first
         assert (client.receipt.calls, client.receipt.cached, client.receipt.requests) == (3, 2, 1)
     assert fake.paths == [STATS_PATH]
+
+
+async def test_the_same_path_asked_for_as_two_kinds_is_two_questions() -> None:
+    """An answer serves those alone who asked for its kind: a number is not handed to who wants a record."""
+    fake = Fake(answer(), answer(b"[]"))
+    async with make(fake) as client:
+        session = client.pool._session
+        assert isinstance(await session.get(Call("pool/stats", PoolStats)), PoolStats)
+        assert await session.get(Call("pool/stats", tuple[Block, ...])) == ()
+    assert fake.paths == [STATS_PATH, STATS_PATH]
 
 
 @pytest.mark.parametrize(("default", "max_age"), [(30, None), (0, 30), (1000, 30)])

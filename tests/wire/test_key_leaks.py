@@ -229,7 +229,7 @@ async def test_the_wire_itself_shows_nothing(witness: Witness, place: KeyPlace, 
     """An answer shows nothing that the server wrote; an error raised in the wire has no frame that holds the key."""
     client = make(Fake(*SCRIPTS[script][0](witness.key, " ".join(forms(witness.key)))), witness.key, key_in=place)
     wire = client._session._wire
-    call = Call("users", keyed=True)
+    call = Call("users", object, keyed=True)
     try:
         got = await wire.send(call, nothing)
     except (BitminterError, RuntimeError) as error:

@@ -16,8 +16,8 @@ from bitminter_async.errors import KeyRefused
 from tests.support.fake import KEY, USER, Fake, answer
 
 POOL = "https://pool.example"
-STATS = Call("pool/stats")
-OWNER = Call("users", keyed=True)
+STATS = Call("pool/stats", object)
+OWNER = Call("users", object, keyed=True)
 BASIC = base64.b64encode(f"key:{KEY}".encode()).decode()
 
 
@@ -72,7 +72,7 @@ async def test_a_request_is_whole(base_url: str | None, host: str, asked: str) -
 async def test_parameters_are_quoted() -> None:
     """Each parameter's value is quoted whole, in the order given."""
     fake = Fake(answer([]))
-    got = await make(fake).send(Call("pool/blocks", (("max", "5"), ("x", "a&b=c d/\xe4"))), nothing)
+    got = await make(fake).send(Call("pool/blocks", object, (("max", "5"), ("x", "a&b=c d/\xe4"))), nothing)
     assert fake.paths == ["/api/pool/blocks?max=5&x=a%26b%3Dc%20d%2F%C3%A4"]
     assert got.url == POOL + fake.paths[0]
 
