@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from bitminter_async import ApiKey, Client, ClientClosed, KeyRefused, Receipt, TransportError
-from tests.support.fake import KEY, USER, Fake, answer
+from tests.support.samples import KEY, USER
+from tests.support.transport import Fake, answer
 from tests.wire.test_wire import STATS, make, nothing
 
 POOL = "https://pool.example"

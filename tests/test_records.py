@@ -31,7 +31,7 @@ from bitminter_async.records import (
     Worker,
 )
 from bitminter_async.units import HashRate
-from tests.support.fake import BLOCK, CHAIN_ROUND, ROUND, SHIFT, STATS, USER, WORK, WORKER
+from tests.support.samples import BLOCK, CHAIN_ROUND, ROUND, SHIFT, STATS, USER, WORK, WORKER
 
 SAMPLES: dict[Any, Any] = {
     PoolStats: STATS,

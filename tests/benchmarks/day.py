@@ -22,7 +22,7 @@ import orjson
 
 from bitminter_async import BitminterError, Client
 from tests.support.clock import VirtualLoop
-from tests.support.fake import BLOCK, STATS, USER
+from tests.support.samples import BLOCK, STATS, USER
 
 _READERS, _STATS_EVERY = 100, 10.0
 _USERS, _USER_EVERY = 20, 60.0

@@ -20,7 +20,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from bitminter_async import BlockStatus, Client
-from tests.support.fake import BLOCK, STATS
+from tests.support.samples import BLOCK, STATS
 
 _PAGE = orjson.dumps([{**BLOCK, "id": 7000 - n, "height": 288497 - n, "income": 25.14070459 + n} for n in range(50)])
 _STATS = orjson.dumps(STATS)

@@ -13,7 +13,7 @@ from bitminter_async._wire.key import ApiKey, Mask
 from bitminter_async.errors import DecodeError
 from bitminter_async.records import Block, PoolStats, Round, Shift, User, Work
 from tests.decode.test_kinds import EXPECTED, SAMPLES, Path, leaves, make_answer, put, shown, sort_of
-from tests.support.fake import BLOCK, KEY, ROUND, SHIFT, STATS, USER, WORK, without
+from tests.support.samples import BLOCK, KEY, ROUND, SHIFT, STATS, USER, WORK, without
 
 BLOCKS = tuple[Block, ...]
 FIELDS = [(kind, path) for kind, sample in SAMPLES.items() for path in leaves(sample)]

@@ -18,7 +18,7 @@ from bitminter_async._wire.key import Mask
 from bitminter_async.errors import DecodeError
 from bitminter_async.records import Block, BlockStatus, PoolStats, Round, Shift, User
 from bitminter_async.units import HashRate
-from tests.support.fake import BLOCK, ROUND, SHIFT, STATS, USER
+from tests.support.samples import BLOCK, ROUND, SHIFT, STATS, USER
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -9,7 +9,8 @@ import pytest
 from immutabledict import immutabledict
 
 from bitminter_async import Block, BlockStatus, ChainRound, Client, HashRate, PoolStats, Round, Shift
-from tests.support.fake import BLOCK, KEY, ROUND, SHIFT, STATS, Fake, answer
+from tests.support.samples import BLOCK, KEY, ROUND, SHIFT, STATS
+from tests.support.transport import Fake, answer
 
 METHODS = ["stats", "hashrate", "workers", "users", "round", "blocks", "shifts", "top50"]
 PAGED = ["blocks", "shifts"]

@@ -22,7 +22,8 @@ from bitminter_async import (
     Work,
     Worker,
 )
-from tests.support.fake import KEY, USER, Fake, answer
+from tests.support.samples import KEY, USER
+from tests.support.transport import Fake, answer
 
 POOL = "https://pool.example"
 WORK = Work(900, 100, 0, 0, 400, 40)

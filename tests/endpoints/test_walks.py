@@ -12,7 +12,8 @@ import pytest
 
 from bitminter_async import Block, Client, DecodeError, ServerError, Shift, TransportError
 from bitminter_async.local import LocalPool
-from tests.support.fake import BLOCK, SHIFT, STATS, Fake, Step, answer
+from tests.support.samples import BLOCK, SHIFT, STATS
+from tests.support.transport import Fake, Step, answer
 
 
 def make(fake: Fake, **options: Any) -> Client:

@@ -11,7 +11,7 @@ import pytest
 from bitminter_async import BitminterError, Client
 from bitminter_async._session.pace import Pace
 from bitminter_async.local import LocalPool
-from tests.support.fake import Fake, answer
+from tests.support.transport import Fake, answer
 
 _JITTER = 0.004  # seconds that a socket on a busy machine may shorten a gap between two arrivals
 

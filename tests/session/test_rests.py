@@ -16,7 +16,8 @@ from bitminter_async import (
     ServerError,
 )
 from tests.session.test_session import make, now, run_in_one_go, spans
-from tests.support.fake import USER, Fake, answer
+from tests.support.samples import USER
+from tests.support.transport import Fake, answer
 
 __all__ = ["spans"]  # a fixture
 

@@ -20,7 +20,8 @@ from bitminter_async import (
     ServerError,
 )
 from bitminter_async._call import Call
-from tests.support.fake import BLOCK, KEY, Fake, Step, answer
+from tests.support.samples import BLOCK, KEY
+from tests.support.transport import Fake, Step, answer
 
 T = TypeVar("T")
 

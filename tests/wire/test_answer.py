@@ -16,7 +16,7 @@ from bitminter_async.errors import (
     StatusError,
     Unauthorized,
 )
-from tests.support.fake import KEY
+from tests.support.samples import KEY
 
 URL = "https://pool.example/api/users/bob"
 PERMISSION = '"Balance and worker summary"'

@@ -18,7 +18,8 @@ from bitminter_async import (
     ServerError,
     TransportError,
 )
-from tests.support.fake import KEY, Chunks, Fake, answer
+from tests.support.samples import KEY
+from tests.support.transport import Chunks, Fake, answer
 
 _POOL = "https://pool.example"
 _CUT = httpx.ReadError("cut")

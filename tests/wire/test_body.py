@@ -12,7 +12,8 @@ import pytest
 
 from bitminter_async import Client
 from bitminter_async.errors import BitminterError, DecodeError, Fault, RequestTimeout, TransportError
-from tests.support.fake import KEY, Chunks, Fake, answer
+from tests.support.samples import KEY
+from tests.support.transport import Chunks, Fake, answer
 from tests.wire.test_wire import BASIC, OWNER, POOL, STATS, make, nothing
 
 LIMIT = 8 * 2**20

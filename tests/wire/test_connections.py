@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from bitminter_async import Client, RequestTimeout, TransportError
-from tests.support.fake import KEY, Fake
+from tests.support.samples import KEY
+from tests.support.transport import Fake
 from tests.wire.test_wire import make
 
 PROXY = "http://proxy.example:3128"

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from bitminter_async._wire.key import ApiKey, KeyPlace, Mask
-from tests.support.fake import KEY
+from tests.support.samples import KEY
 
 ODD = """aB"3<c>&d/e'f\\g%h+i=j?~z"""  # every form of it is another
 FORMS: dict[str, Callable[[str], str]] = {

@@ -32,7 +32,8 @@ from bitminter_async import (
 )
 from bitminter_async._call import Call
 from bitminter_async._wire.key import KeyPlace
-from tests.support.fake import KEY, USER, Chunks, Fake, Step, answer
+from tests.support.samples import KEY, USER
+from tests.support.transport import Chunks, Fake, Step, answer
 from tests.wire.test_connections import pass_time
 from tests.wire.test_wire import nothing
 

@@ -13,7 +13,8 @@ from bitminter_async._call import Call
 from bitminter_async._wire.key import ApiKey, KeyPlace
 from bitminter_async._wire.wire import Wire
 from bitminter_async.errors import KeyRefused
-from tests.support.fake import KEY, USER, Fake, answer
+from tests.support.samples import KEY, USER
+from tests.support.transport import Fake, answer
 
 POOL = "https://pool.example"
 STATS = Call("pool/stats", object)
