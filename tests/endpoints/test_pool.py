@@ -9,7 +9,8 @@ import pytest
 from immutabledict import immutabledict
 
 from bitminter_async import Block, BlockStatus, ChainRound, Client, HashRate, PoolStats, Round, Shift
-from tests.support.samples import BLOCK, KEY, ROUND, SHIFT, STATS
+from tests.support.clients import make_client
+from tests.support.samples import BLOCK, ROUND, SHIFT, STATS
 from tests.support.transport import Fake, answer
 
 METHODS = ["stats", "hashrate", "workers", "users", "round", "blocks", "shifts", "top50"]
@@ -53,11 +54,6 @@ A_SHIFT = Shift(
 )
 
 
-def make(fake: Fake) -> Client:
-    """A keyed client over the fake."""
-    return Client(KEY, base_url="https://pool.example", transport=fake, interval=0)
-
-
 def method(client: Client, name: str) -> Callable[..., Any]:
     """The pool's method of this name."""
     found: Callable[..., Any] = getattr(client.pool, name)
@@ -86,7 +82,7 @@ def method(client: Client, name: str) -> Callable[..., Any]:
 async def test_each_endpoint(name: str, arguments: dict[str, Any], path: str, content: object, result: object) -> None:
     """A method sends one GET of its path and parameters, without the key, and returns its type."""
     fake = Fake(answer(content))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         got = await method(client, name)(**arguments)
     assert got == result
     assert type(got) is type(result)
@@ -97,7 +93,7 @@ async def test_each_endpoint(name: str, arguments: dict[str, Any], path: str, co
 async def test_the_ranking_is_sorted() -> None:
     """Top 50 comes in Mhps, fastest first, whatever the order on the wire."""
     fake = Fake(answer({"ann": 1.5, "bob": "3000", "cyd": 2}))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         top = await client.pool.top50()
     assert list(top.items()) == [
         (name, HashRate.from_mhps(rate)) for name, rate in (("bob", 3000), ("cyd", 2), ("ann", 1.5))
@@ -113,7 +109,7 @@ async def test_the_ranking_is_sorted() -> None:
 async def test_a_wrong_max_age_is_named(name: str, max_age: Any, kind: type[Exception]) -> None:
     """An age is a finite number of seconds from 0 up; else nothing is sent."""
     fake = Fake()
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         with pytest.raises(kind, match=r"^max_age is a "):
             await method(client, name)(max_age=max_age)
     assert fake.sent == []
@@ -124,7 +120,7 @@ async def test_max_age_belongs_to_the_caller(name: str) -> None:
     """The client's age holds where the call gives none; 0 asks anew."""
     content: dict[str, object] = {"stats": STATS, "round": ROUND, "blocks": [], "shifts": [], "top50": {}}
     fake = Fake(answer(content.get(name, 5)), answer(content.get(name, 7)))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         first = [await method(client, name)(), await method(client, name)(max_age=5), await method(client, name)()]
         assert len(fake.sent) == 1
         anew = await method(client, name)(max_age=0)
@@ -166,7 +162,7 @@ WRONG_BOUNDS = [
 async def test_a_wrong_page_is_named(arguments: dict[str, Any], kind: type[Exception], message: str) -> None:
     """A page's arguments are checked before anything is sent."""
     fake = Fake()
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         for name in PAGED[: 1 if "commodity" in arguments else 2]:
             with pytest.raises(kind, match=message):
                 await method(client, name)(**arguments)
@@ -176,7 +172,7 @@ async def test_a_wrong_page_is_named(arguments: dict[str, Any], kind: type[Excep
 @pytest.mark.parametrize(("arguments", "kind", "message"), WRONG_PAGES + WRONG_COMMODITIES + WRONG_BOUNDS)
 def test_a_wrong_walk_is_named_at_once(arguments: dict[str, Any], kind: type[Exception], message: str) -> None:
     """A walk's arguments are checked when it is made, not when it begins."""
-    client = make(Fake())
+    client = make_client(Fake())
     for name in WALKS[: 1 if "commodity" in arguments else 2]:
         with pytest.raises(kind, match=message):
             method(client, name)(**arguments)
@@ -197,7 +193,7 @@ async def test_a_walk_asks_for_its_pages(name: str, arguments: dict[str, Any], q
     """A walk's parameters reach the pool, and nothing is sent before its first record is wanted."""
     record: Any = BLOCK if name == "iter_blocks" else SHIFT
     fake = Fake(answer([record]))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         walk = getattr(client.pool, name)(**arguments)
         assert fake.sent == []
         assert [found.id async for found in walk] == ([record["id"]] if query else [])
@@ -209,7 +205,7 @@ async def test_a_walk_heeds_its_bounds(name: str, record: dict[str, Any], moment
     """`since` and `until` include their own moment, `after` excludes its own id; every page is asked anew."""
     page = [record | {"id": number, moment: 1000 + number} for number in (9, 8, 7, 6)]
     fake = Fake(*(answer(page) for _ in range(4)))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         await method(client, name)(max=50)
         walk: Callable[..., Any] = getattr(client.pool, f"iter_{name}")
         eight, seven = (datetime.fromtimestamp(1000 + number, UTC) for number in (8, 7))
@@ -224,7 +220,7 @@ async def test_more_than_was_asked_for_is_refused(name: str) -> None:
     """A page of more records than asked is no page of this API."""
     record: Any = BLOCK if name == "blocks" else SHIFT
     fake = Fake(answer([record, record]))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         with pytest.raises(Exception, match=r"\$: expected at most 1 elements, as asked, got an array of 2"):
             await method(client, name)(max=1)
     assert fake.paths == [f"/api/pool/{name}?max=1&offset=0"]

@@ -22,10 +22,10 @@ from bitminter_async import (
     Work,
     Worker,
 )
-from tests.support.samples import KEY, USER
+from tests.support.clients import make_client
+from tests.support.samples import KEY, POOL, USER
 from tests.support.transport import Fake, answer
 
-POOL = "https://pool.example"
 WORK = Work(900, 100, 0, 0, 400, 40)
 RATE = HashRate.from_mhps(1805682.2)
 RIG = Worker("rig1", RATE, datetime.fromtimestamp(1393675190, UTC), alive=True, work=immutabledict(BTC=WORK, NMC=WORK))
@@ -41,17 +41,12 @@ BOB = User(
 )
 
 
-def make(fake: Fake, key: str | None = KEY, base_url: str | None = POOL, **options: Any) -> Client:
-    """A client over the fake."""
-    return Client(key, base_url=base_url, transport=fake, interval=0, **options)
-
-
 @pytest.mark.parametrize(("name", "path"), [(None, "/api/users"), ("bob", "/api/users/bob")])
 @pytest.mark.parametrize(("key", "sent"), [(KEY, f"key={KEY}"), (None, None)])
 async def test_a_user_is_asked_for(name: str | None, path: str, key: str | None, sent: str | None) -> None:
     """The owner and a named user come as a User with all that the pool tells; without a key none is sent."""
     fake = Fake(answer(USER))
-    async with make(fake, key) as client:
+    async with make_client(fake, key) as client:
         user = await client.users.get(name)
     assert user == BOB
     assert type(user) is User
@@ -82,7 +77,7 @@ async def test_a_user_is_asked_for(name: str | None, path: str, key: str | None,
 async def test_a_name_is_one_segment(name: str, segment: str, key_in: str, query: str) -> None:
     """Whatever a name holds, it stays one segment of the path, and nothing of it becomes a query."""
     fake = Fake(answer(USER), answer(b"", 404))
-    async with make(fake, key_in=key_in) as client:
+    async with make_client(fake, key_in=key_in) as client:
         await client.users.get(name)
         with pytest.raises(NotFound) as caught:
             await client.users.get(name, max_age=0)
@@ -97,7 +92,7 @@ async def test_a_name_is_one_segment(name: str, segment: str, key_in: str, query
 async def test_a_name_that_cannot_be_asked_for_is_refused(name: Any, kind: type[Exception]) -> None:
     """What no URL can carry as a name is refused before anything is sent."""
     fake = Fake()
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         with pytest.raises(kind):
             await client.users.get(name)
     assert fake.sent == []
@@ -107,7 +102,7 @@ async def test_a_name_that_cannot_be_asked_for_is_refused(name: Any, kind: type[
 async def test_a_wrong_max_age_is_refused(max_age: Any, kind: type[Exception]) -> None:
     """An age is a finite number of seconds from 0 up; else nothing is sent."""
     fake = Fake()
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         with pytest.raises(kind, match="max_age"):
             await client.users.get(max_age=max_age)
     assert fake.sent == []
@@ -117,7 +112,7 @@ async def test_one_users_answer_serves_no_other() -> None:
     """The owner, bob and ann are three questions, each asked once; a name and its quoted form are two."""
     names = [None, "bob", "ann", "a b", "a%20b"]
     fake = Fake(*(answer(USER, name=str(name)) for name in names))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         for _ in range(2):
             assert [(await client.users.get(name)).name for name in names] == [str(name) for name in names]
         assert client.receipt.cached == len(names)
@@ -142,7 +137,7 @@ async def test_a_refusal_says_why(
 ) -> None:
     """Each refusal is its own class, once, and says what is wrong with the key or the name."""
     fake = Fake(answer(body, status))
-    async with make(fake, key) as client:
+    async with make_client(fake, key) as client:
         with pytest.raises(kind, match=hint) as caught:
             await client.users.get("bob")
     assert type(caught.value) is kind
@@ -154,13 +149,13 @@ async def test_a_refusal_says_why(
 async def test_a_refused_key_stays_here(base_url: str | None) -> None:
     """Where the key must not go, a users call fails and sends nothing; public data and keyless calls go through."""
     fake = Fake(answer(5), answer(USER))
-    async with make(fake, KEY, base_url) as client:
+    async with make_client(fake, KEY, base_url=base_url) as client:
         for name in (None, "bob"):
             with pytest.raises(KeyRefused):
                 await client.users.get(name)
         assert fake.sent == []
         assert await client.pool.workers() == 5
-    async with make(fake, None, base_url) as client:
+    async with make_client(fake, None, base_url=base_url) as client:
         assert await client.users.get() == BOB
     assert fake.paths == ["/api/pool/workers", "/api/users"]
     assert not any("authorization" in sent.request.headers for sent in fake.sent)
@@ -169,7 +164,7 @@ async def test_a_refused_key_stays_here(base_url: str | None) -> None:
 async def test_a_key_may_go_in_the_clear_where_that_is_allowed() -> None:
     """`allow_plain_http` sends it over plain http."""
     fake = Fake(answer(USER))
-    async with make(fake, KEY, "http://pool.example", allow_plain_http=True) as client:
+    async with make_client(fake, KEY, base_url="http://pool.example", allow_plain_http=True) as client:
         assert await client.users.get() == BOB
     assert fake.sent[0].request.headers["authorization"] == f"key={KEY}"
 

@@ -10,16 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from bitminter_async import Block, Client, DecodeError, ServerError, Shift, TransportError
+from bitminter_async import Block, DecodeError, ServerError, Shift, TransportError
 from bitminter_async.local import LocalPool
+from tests.support.clients import make_client
 from tests.support.samples import BLOCK, SHIFT, STATS
 from tests.support.transport import Fake, Step, answer
-
-
-def make(fake: Fake, **options: Any) -> Client:
-    """A client over the fake, a second between two requests."""
-    defaults: dict[str, Any] = {"base_url": "https://pool.example", "attempts": 1}
-    return Client(**(defaults | options), transport=fake)
 
 
 def page(first: int, last: int, **changed: Any) -> httpx.Response:
@@ -37,7 +32,7 @@ async def ids(walk: AsyncGenerator[Block, None] | AsyncGenerator[Shift, None]) -
 async def test_a_question_waits_for_one_page_at_most() -> None:
     """A walk takes a turn for each page, so a call that comes in meanwhile is next."""
     fake = Fake(page(300, 251), page(252, 203), answer(STATS), page(204, 155), page(156, 140), delay=0.5)
-    async with make(fake) as client:
+    async with make_client(fake, None, interval=1, attempts=1) as client:
         start = asyncio.get_running_loop().time()
         walk = asyncio.create_task(ids(client.pool.iter_blocks()))
         await asyncio.sleep(1.2)
@@ -58,7 +53,7 @@ async def test_two_walks_take_turns() -> None:
     """Neither of two walks waits for the end of the other: their pages alternate."""
     blocks, shifts = [page(300, 251), page(252, 203)], [_shifts(300, 251), _shifts(252, 203)]
     fake = Fake(blocks[0], shifts[0], blocks[1], shifts[1])
-    async with make(fake) as client:
+    async with make_client(fake, None, interval=1, attempts=1) as client:
         found = await asyncio.gather(ids(client.pool.iter_blocks(limit=98)), ids(client.pool.iter_shifts(limit=98)))
         assert found[0] == found[1] == list(range(300, 202, -1))
 
@@ -71,7 +66,7 @@ def _shifts(first: int, last: int) -> httpx.Response:
 async def test_leaving_a_walk_leaves_nothing_behind(leave: str) -> None:
     """However the caller leaves, no request is made after it, no task is left, and nothing complains."""
     fake = Fake(page(300, 251), page(252, 203), delay=0.5)
-    async with make(fake) as client:
+    async with make_client(fake, None, interval=1, attempts=1) as client:
         seen: list[int] = []
 
         async def walk() -> None:
@@ -128,7 +123,7 @@ async def test_a_walk_is_taken_up_where_it_failed() -> None:
 async def test_an_error_in_a_walk_comes_after_all_that_was_whole(step: Step) -> None:
     """What came before a page that fails is given first; the walk is over with the error, and asks no more."""
     fake = Fake(page(300, 251), step)
-    async with make(fake) as client:
+    async with make_client(fake, None, interval=1, attempts=1) as client:
         walk = client.pool.iter_blocks()
         seen = [(await anext(walk)).id for _ in range(50)]
         with pytest.raises((TransportError, ServerError, DecodeError)):
@@ -142,7 +137,7 @@ async def test_an_error_in_a_walk_comes_after_all_that_was_whole(step: Step) -> 
 async def test_a_record_that_cannot_be_read_is_named() -> None:
     """A DecodeError in one record of a page names its place, its id and the fault."""
     fake = Fake(page(300, 251), page(252, 203, income="much"))
-    async with make(fake) as client:
+    async with make_client(fake, None, interval=1, attempts=1) as client:
         with pytest.raises(DecodeError) as caught:
             await ids(client.pool.iter_blocks())
     assert [(fault.path, fault.got) for fault in caught.value.faults] == [("$[49].income", '"much"')]

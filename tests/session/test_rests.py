@@ -15,7 +15,8 @@ from bitminter_async import (
     RateLimited,
     ServerError,
 )
-from tests.session.test_session import make, now, run_in_one_go, spans
+from tests.session.test_session import now, run_in_one_go, spans
+from tests.support.clients import make_client
 from tests.support.samples import USER
 from tests.support.transport import Fake, answer
 
@@ -51,7 +52,7 @@ async def test_a_rest_is_waited_out_by_all(
 ) -> None:
     """Within patience everyone waits, who came meanwhile too; the call goes again in its turn, without jitter."""
     fake = Fake(answer(b"", status, headers), answer(5), answer(), answer(7))
-    async with make(fake, patience=20) as client:
+    async with make_client(fake, patience=20) as client:
         start = now()
         both = asyncio.gather(client.pool.stats(), client.pool.workers())
         await asyncio.sleep(19)
@@ -69,7 +70,7 @@ async def test_a_rest_is_waited_out_by_all(
 async def test_retry_after_counts_on_any_status(status: int, body: bytes, kind: type[Exception] | None) -> None:
     """The answer is what it is, and everyone rests."""
     fake = Fake(rest(20, status, body), answer(7))
-    async with make(fake, attempts=1) as client:
+    async with make_client(fake, attempts=1) as client:
         start = now()
         first = (await asyncio.gather(client.pool.workers(), return_exceptions=True))[0]
         if body == b"5":
@@ -85,7 +86,7 @@ async def test_retry_after_counts_on_any_status(status: int, body: bytes, kind: 
 async def test_rests_may_use_up_the_attempts() -> None:
     """A pool that asks for rest each time is asked `attempts` times, then the call tells its last word."""
     fake = Fake(rest(5), rest(6, 503), rest(7))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         start = now()
         (error,) = await errors_of(client.pool.stats())
         assert isinstance(error, RateLimited)
@@ -112,7 +113,7 @@ async def test_a_rest_beyond_patience_fails_all_at_once(
     """Who asked, who is queued and who comes is told at once, with what is left; nothing is sent, the cache serves."""
     fake = Fake(answer(), first, answer(9), repeat=True)
     later_kind = Blocked if kind is Blocked else RateLimited
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         stats = await client.pool.stats()
         start = now()
         found = await asyncio.gather(
@@ -143,7 +144,7 @@ async def test_a_rest_beyond_patience_fails_all_at_once(
 async def test_patience_is_the_callers(*, patience: float, seconds: int, is_waited_out: bool) -> None:
     """A rest as long as `patience` is waited out, a longer one is not."""
     fake = Fake(rest(seconds), answer(5))
-    async with make(fake, patience=patience) as client:
+    async with make_client(fake, patience=patience) as client:
         start = now()
         (found,) = await asyncio.gather(client.pool.workers(), return_exceptions=True)
         assert found == 5 if is_waited_out else isinstance(found, RateLimited)
@@ -154,7 +155,7 @@ async def test_patience_is_the_callers(*, patience: float, seconds: int, is_wait
 async def test_only_what_carried_no_key_is_blocked() -> None:
     """403 to a keyed call is about the key, and the client goes on."""
     fake = Fake(answer(b"", 403), answer(5))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         start = now()
         await errors_of(client.users.get())
         assert await client.pool.workers() == 5
@@ -165,7 +166,7 @@ async def test_only_what_carried_no_key_is_blocked() -> None:
 async def test_429_without_retry_after_doubles_the_spacing(spans: list[tuple[float, float]]) -> None:
     """Nobody rests, but turns come twice as far apart; a quiet minute halves that again."""
     fake = Fake(answer(b"", 429), answer(5), answer(), answer([]), repeat=True)
-    async with make(fake, interval=4) as client:
+    async with make_client(fake, interval=4) as client:
         start = now()
         await asyncio.gather(client.pool.stats(), client.pool.workers())
         assert fake.paths == [STATS, WORKERS, STATS]
@@ -196,7 +197,7 @@ async def test_429_without_retry_after_doubles_the_spacing(spans: list[tuple[flo
 async def test_the_log_tells_of_rests(caplog: pytest.LogCaptureFixture, first: Any, level: int, message: str) -> None:
     """A rest, or a slower pace, is an INFO record with its cause; a block is a WARNING."""
     caplog.set_level(logging.DEBUG, "bitminter_async")
-    async with make(Fake(first), interval=1, attempts=1) as client:
+    async with make_client(Fake(first), interval=1, attempts=1) as client:
         await errors_of(client.pool.stats())
     records = [record for record in caplog.record_tuples if record[0] == "bitminter_async"]
     assert len(records) == 2
@@ -218,7 +219,7 @@ async def test_the_log_tells_of_rests(caplog: pytest.LogCaptureFixture, first: A
 async def test_closing_ends_what_is_under_way(fake: Callable[[], Fake], options: dict[str, Any], sent: int) -> None:
     """Whatever a call is waiting for, closing ends it at once, with an error of its own, and leaves nothing behind."""
     transport, me = fake(), asyncio.current_task()
-    client = make(transport, **options)
+    client = make_client(transport, **options)
     start = now()
     calls = [client.pool.stats(), client.pool.stats(), client.pool.workers(), client.users.get()]
     tasks = [asyncio.create_task(call) for call in calls]
@@ -244,7 +245,7 @@ async def test_closing_ends_what_is_under_way(fake: Callable[[], Fake], options:
 async def test_an_answer_that_came_in_time_is_kept() -> None:
     """A call that has its answer when the client closes gets it; what the cache holds is served no more."""
     fake = Fake(answer(USER))
-    client = make(fake)
+    client = make_client(fake)
     call = asyncio.create_task(client.users.get())
     await asyncio.wait([call])
     await client.aclose()

@@ -13,25 +13,19 @@ import stamina
 from bitminter_async import (
     BitminterError,
     Block,
-    Client,
     DecodeError,
     Forbidden,
     PoolStats,
     ServerError,
 )
 from bitminter_async._call import Call
-from tests.support.samples import BLOCK, KEY
+from tests.support.clients import make_client
+from tests.support.samples import BLOCK
 from tests.support.transport import Fake, Step, answer
 
 T = TypeVar("T")
 
 STATS_PATH = "/api/pool/stats"
-
-
-def make(fake: httpx.AsyncBaseTransport | None, **options: Any) -> Client:
-    """A client over the fake, unspaced."""
-    defaults: dict[str, Any] = {"base_url": "https://pool.example", "interval": 0}
-    return Client(KEY, **(defaults | options), transport=fake)
 
 
 def now() -> float:
@@ -63,7 +57,7 @@ def run_in_one_go(coroutine: Coroutine[Any, Any, T]) -> T:
 async def test_a_young_answer_serves_without_waiting() -> None:
     """A cached answer takes no request and no turn, nor does it give way to anyone; it is the same object."""
     fake = Fake(answer(), delay=5)
-    async with make(fake, interval=100) as client:
+    async with make_client(fake, interval=100) as client:
         first = await client.pool.stats()
         assert run_in_one_go(client.pool.stats()) is first
         assert run_in_one_go(client.pool.stats(max_age=1000)) is first
@@ -74,7 +68,7 @@ async def test_a_young_answer_serves_without_waiting() -> None:
 async def test_the_same_path_asked_for_as_two_kinds_is_two_questions() -> None:
     """An answer serves those alone who asked for its kind: a number is not handed to who wants a record."""
     fake = Fake(answer(), answer(b"[]"))
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         session = client.pool._session
         assert isinstance(await session.get(Call("pool/stats", PoolStats)), PoolStats)
         assert await session.get(Call("pool/stats", tuple[Block, ...])) == ()
@@ -85,7 +79,7 @@ async def test_the_same_path_asked_for_as_two_kinds_is_two_questions() -> None:
 async def test_an_answers_age_counts_from_when_it_was_asked(default: float, max_age: float | None) -> None:
     """At exactly `max_age` seconds after the request left the answer still serves; later it is asked for anew."""
     fake = Fake(*(answer(active_users=number) for number in (1, 2)), delay=8)
-    async with make(fake, max_age=default) as client:
+    async with make_client(fake, max_age=default) as client:
         start = now()
         assert (await client.pool.stats()).active_users == 1
         await asyncio.sleep(start + 30 - now())
@@ -98,7 +92,7 @@ async def test_an_answers_age_counts_from_when_it_was_asked(default: float, max_
 async def test_failures_are_not_kept() -> None:
     """An error, of status or content, is no answer: the next call asks again."""
     fake = Fake(answer(b"", 404), answer(b"{}"), answer())
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         for kind in (BitminterError, DecodeError):
             with pytest.raises(kind):
                 await client.pool.stats()
@@ -109,7 +103,7 @@ async def test_failures_are_not_kept() -> None:
 async def test_the_same_question_in_the_air_is_shared() -> None:
     """Who asks what is already under way, with `max_age=0` too, gets its answer; other questions take their turn."""
     fake = Fake(answer(), answer(5), delay=2)
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         calls = [asyncio.create_task(client.pool.stats(max_age=age)) for age in (None, 0, 5)]
         other = asyncio.create_task(client.pool.workers())
         await asyncio.sleep(1)
@@ -124,7 +118,7 @@ async def test_the_same_question_in_the_air_is_shared() -> None:
 async def test_one_request_is_in_the_air() -> None:
     """However many ask, one request is in the air at a time, first come first served, the interval apart."""
     fake = Fake(answer([BLOCK]), delay=3, repeat=True)
-    async with make(fake, interval=5) as client:
+    async with make_client(fake, interval=5) as client:
         start = now()
         await asyncio.gather(*(client.pool.blocks(offset=number) for number in range(10)))
         assert client.receipt.longest_wait.total_seconds() == pytest.approx(45)
@@ -153,7 +147,7 @@ async def test_the_interval_runs_from_the_departure(monkeypatch: pytest.MonkeyPa
         return fake
 
     monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
-    async with make(fake if given else None, interval=10) as client:
+    async with make_client(fake if given else None, interval=10) as client:
         start = now()
         await asyncio.gather(*(client.pool.blocks(offset=number) for number in range(3)))
         assert fake.times == pytest.approx([start + 3, start + 16, start + 29])
@@ -170,7 +164,7 @@ async def test_the_interval_runs_from_the_departure(monkeypatch: pytest.MonkeyPa
 async def test_what_may_pass_is_tried_again(spans: list[tuple[float, float]], failure: Step) -> None:
     """A failure of the network or the pool is retried; the answer comes as if nothing had been."""
     fake = Fake(failure, answer())
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         start = now()
         assert (await client.pool.stats()).active_users == 321
         assert (client.receipt.calls, client.receipt.requests, client.receipt.retried) == (1, 2, 1)
@@ -192,7 +186,7 @@ async def test_what_may_pass_is_tried_again(spans: list[tuple[float, float]], fa
 async def test_what_will_not_pass_is_not_tried_again(failure: Step, kind: type[Exception]) -> None:
     """Anything else fails at once, for each waiter as its own object, without a note."""
     fake = Fake(failure)
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         start = now()
         errors = await asyncio.gather(client.users.get(), client.users.get(), return_exceptions=True)
         assert now() == pytest.approx(start)
@@ -209,7 +203,7 @@ async def test_attempts_are_counted(spans: list[tuple[float, float]], attempts: 
     """After `attempts` failures the last is raised, the earlier ones noted on it; the backoff doubles up to 8 s."""
     statuses = [500, 502, 503, 504, 500, 502, 503, 504][:attempts]
     fake = Fake(*(answer(b"", status) for status in statuses))
-    async with make(fake, attempts=attempts) as client:
+    async with make_client(fake, attempts=attempts) as client:
         with pytest.raises(ServerError) as caught:
             await client.pool.stats()
         assert client.receipt.retried == attempts - 1
@@ -227,7 +221,7 @@ async def test_attempts_are_counted(spans: list[tuple[float, float]], attempts: 
 async def test_each_attempt_takes_its_own_turn(spans: list[tuple[float, float]]) -> None:
     """A retry queues like any call: who came meanwhile goes first, and the interval holds."""
     fake = Fake(answer(b"", 500), answer(5), answer(b"", 502), answer())
-    async with make(fake, interval=10) as client:
+    async with make_client(fake, interval=10) as client:
         start = now()
         await asyncio.gather(client.pool.stats(), client.pool.workers())
         assert fake.paths == [STATS_PATH, "/api/pool/workers", STATS_PATH, STATS_PATH]
@@ -238,7 +232,7 @@ async def test_each_attempt_takes_its_own_turn(spans: list[tuple[float, float]])
 async def test_a_retry_is_joined_while_it_waits(spans: list[tuple[float, float]]) -> None:
     """Between two attempts the question is still under way."""
     fake = Fake(answer(b"", 500), answer())
-    async with make(fake) as client:
+    async with make_client(fake) as client:
         first = asyncio.create_task(client.pool.stats())
         await asyncio.sleep(0.5)
         assert await client.pool.stats(max_age=0) is await first
@@ -253,7 +247,7 @@ async def test_a_retry_is_told_by_one_logger(caplog: pytest.LogCaptureFixture) -
     async def foreign() -> None:
         raise ValueError("mine")
 
-    async with make(Fake(answer(b"", 500), answer())) as client:
+    async with make_client(Fake(answer(b"", 500), answer())) as client:
         await client.pool.stats()
         with pytest.raises(ValueError, match="mine"):
             await foreign()
@@ -263,7 +257,7 @@ async def test_a_retry_is_told_by_one_logger(caplog: pytest.LogCaptureFixture) -
 async def test_the_log_tells_what_happens(caplog: pytest.LogCaptureFixture, spans: list[tuple[float, float]]) -> None:
     """Each request is a DEBUG record with its wait, each retry a WARNING with its cause."""
     caplog.set_level(logging.DEBUG, "bitminter_async")
-    async with make(Fake(answer(b"", 500), answer(5), answer(), delay=0.25), interval=3) as client:
+    async with make_client(Fake(answer(b"", 500), answer(5), answer(), delay=0.25), interval=3) as client:
         await asyncio.gather(client.pool.stats(), client.pool.workers())
     assert [record[1:] for record in caplog.record_tuples if record[0] == "bitminter_async"] == [
         (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 500 in 0.250 s, its turn came after 0.000 s"),

@@ -1,8 +1,9 @@
-"""A key, and what the pool answers, one sample of each kind, as they are on the wire."""
+"""A pool, a key, and what the pool answers: one sample of each kind, as it is on the wire."""
 
 from collections.abc import Mapping
 from typing import Any
 
+POOL = "https://pool.example"
 KEY = "K3Y0AAAABBBBCCCCDDDDEEEEFFFF9999"
 
 STATS: Mapping[str, Any] = {"hash_rate": 1701000, "active_workers": 1234, "active_users": 321}

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 import pytest
 
-from bitminter_async import Client
 from bitminter_async.errors import BitminterError, DecodeError, Fault, RequestTimeout, TransportError
+from tests.support.clients import make_client
 from tests.support.samples import KEY
 from tests.support.transport import Chunks, Fake, answer
 from tests.wire.test_wire import BASIC, OWNER, POOL, STATS, make, nothing
@@ -127,7 +127,7 @@ BROKEN = [
 async def test_a_broken_body_is_a_decode_error(response: httpx.Response, fault: Fault | None) -> None:
     """It is told by place, expectation and find; it is not asked for again, and the same client goes on working."""
     fake = Fake(response, answer())
-    async with Client(KEY, base_url=POOL, transport=fake, interval=0) as client:
+    async with make_client(fake) as client:
         with pytest.raises(DecodeError) as caught:
             await client.pool.stats()
         assert fake.paths == ["/api/pool/stats"]

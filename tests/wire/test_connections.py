@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bitminter_async import Client, RequestTimeout, TransportError
+from tests.support.clients import make_client
 from tests.support.samples import KEY
 from tests.support.transport import Fake
 from tests.wire.test_wire import make
@@ -128,8 +129,8 @@ async def until_open(server: Server, count: int) -> None:
 
 def connect(server: Server, **options: Any) -> Client:
     """A client of the server that keeps no answer."""
-    defaults: dict[str, Any] = {"base_url": server.url, "interval": 0, "max_age": 0, "attempts": 1}
-    return Client(KEY, **(defaults | options))
+    defaults: dict[str, Any] = {"base_url": server.url, "max_age": 0, "attempts": 1}
+    return make_client(None, **(defaults | options))
 
 
 @pytest.mark.socket

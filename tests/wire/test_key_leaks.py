@@ -32,6 +32,7 @@ from bitminter_async import (
 )
 from bitminter_async._call import Call
 from bitminter_async._wire.key import KeyPlace
+from tests.support.clients import make_client
 from tests.support.samples import KEY, USER
 from tests.support.transport import Chunks, Fake, Step, answer
 from tests.wire.test_connections import pass_time
@@ -122,12 +123,6 @@ async def watch(witness: Witness, client: Client, cancel_after: float | None = N
     return error
 
 
-def make(transport: httpx.AsyncBaseTransport | None, key: str, **options: Any) -> Client:
-    """A client that tries twice."""
-    defaults: dict[str, Any] = {"base_url": "https://pool.example", "interval": 0, "attempts": 2}
-    return Client(key, **(defaults | options), transport=transport)
-
-
 Make = Callable[[str, str], list[Step]]
 SCRIPTS: dict[str, tuple[Make, type[Exception] | None]] = {  # from the key and an echo of it in every form
     "success": (lambda _key, _echo: [answer(USER)], None),
@@ -182,7 +177,7 @@ async def test_no_answer_makes_it_leak(witness: Witness, place: KeyPlace, script
     """The key is sent, and echoed, and shows in no log, repr, error or traceback; nor in what a rest tells later."""
     make_steps, kind = SCRIPTS[script]
     fake = Fake(*make_steps(witness.key, " ".join(forms(witness.key))))
-    error = await watch(witness, make(fake, witness.key, key_in=place))
+    error = await watch(witness, make_client(fake, witness.key, attempts=2, key_in=place))
     assert type(error) is kind if kind else error is None
     assert fake.script == []
     assert all(is_keyed(sent.request) for sent in fake.sent)
@@ -194,7 +189,7 @@ async def test_no_answer_makes_it_leak(witness: Witness, place: KeyPlace, script
 async def test_no_silence_makes_it_leak(witness: Witness, place: KeyPlace, cancel_after: float | None) -> None:
     """A timeout and a cancelled call show nothing of the request that they ended."""
     fake = Fake(answer(USER), delay=20, repeat=True)
-    error = await watch(witness, make(fake, witness.key, key_in=place), cancel_after)
+    error = await watch(witness, make_client(fake, witness.key, attempts=2, key_in=place), cancel_after)
     assert isinstance(error, asyncio.CancelledError if cancel_after else RequestTimeout)
     assert all(is_keyed(sent.request) for sent in fake.sent)
     assert witness.leaks == []
@@ -203,7 +198,7 @@ async def test_no_silence_makes_it_leak(witness: Witness, place: KeyPlace, cance
 @pytest.mark.parametrize("base_url", [None, "http://pool.example"])
 async def test_no_refusal_makes_it_leak(witness: Witness, base_url: str | None) -> None:
     """A key that is not sent is not shown, either."""
-    error = await watch(witness, make(Fake(), witness.key, base_url=base_url))
+    error = await watch(witness, make_client(Fake(), witness.key, attempts=2, base_url=base_url))
     assert isinstance(error, KeyRefused)
     assert witness.leaks == []
 
@@ -228,7 +223,9 @@ def test_no_wrong_option_makes_it_leak(
 @pytest.mark.parametrize("script", SCRIPTS)
 async def test_the_wire_itself_shows_nothing(witness: Witness, place: KeyPlace, script: str) -> None:
     """An answer shows nothing that the server wrote; an error raised in the wire has no frame that holds the key."""
-    client = make(Fake(*SCRIPTS[script][0](witness.key, " ".join(forms(witness.key)))), witness.key, key_in=place)
+    client = make_client(
+        Fake(*SCRIPTS[script][0](witness.key, " ".join(forms(witness.key)))), witness.key, attempts=2, key_in=place
+    )
     wire = client._session._wire
     call = Call("users", object, keyed=True)
     try:
@@ -277,7 +274,7 @@ async def test_no_connection_makes_it_leak(
 
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        error = await watch(witness, make(None, KEY, base_url=url, key_in=place, timeout=5, attempts=1))
+        error = await watch(witness, make_client(None, KEY, base_url=url, key_in=place, timeout=5, attempts=1))
     assert type(error) is kind
     assert [any(form in head for form in forms(KEY)) for head in heads] == [True]
     assert {"httpcore.connection", "httpcore.http11", "asyncio"} <= witness.loggers
