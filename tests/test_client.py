@@ -9,11 +9,10 @@ import httpx
 import pytest
 
 from bitminter_async import ApiKey, Client, ClientClosed, KeyRefused, Receipt, TransportError
-from tests.support.samples import KEY, USER
+from tests.support.samples import KEY, POOL, USER
 from tests.support.transport import Fake, answer
-from tests.wire.test_wire import STATS, make, nothing
+from tests.support.wires import STATS_CALL, make_wire, nothing
 
-POOL = "https://pool.example"
 OWN_AGENT = (
     f"bitminter-async/{metadata.version('bitminter-async')} (+https://github.com/bitminter-async/bitminter-async)"
 )
@@ -204,19 +203,19 @@ def own(monkeypatch: pytest.MonkeyPatch) -> list[Fake]:
 
 async def test_our_own_transport_is_replaced_after_a_failure(own: list[Fake]) -> None:
     """It is made on first use, kept while answers come, replaced before the request after a failed one, and closed."""
-    wire = make(None)
+    wire = make_wire(None)
     assert own == []
     assert wire.open() is wire.open() is own[0]
     with pytest.raises(TransportError):
-        await wire.send(STATS, nothing)
+        await wire.send(STATS_CALL, nothing)
     assert (len(own), own[0].is_closed) == (1, False)
     with pytest.raises(TransportError):
-        await wire.send(STATS, nothing)
+        await wire.send(STATS_CALL, nothing)
     assert (len(own), own[0].is_closed) == (2, True)
-    wire = make(None)
+    wire = make_wire(None)
     wire.open()
     del own[2].script[0]
-    assert [(await wire.send(STATS, nothing)).status for _ in range(3)] == [200, 500, 200]
+    assert [(await wire.send(STATS_CALL, nothing)).status for _ in range(3)] == [200, 500, 200]
     assert (len(own), own[2].is_closed) == (3, False)
     await wire.aclose()
     assert own[2].is_closed
@@ -224,15 +223,15 @@ async def test_our_own_transport_is_replaced_after_a_failure(own: list[Fake]) ->
 
 async def test_our_own_transport_is_replaced_after_a_cancelled_request(own: list[Fake]) -> None:
     """A request that was cancelled in the air may have cost the transport a connection, so it serves no more."""
-    wire = make(None)
+    wire = make_wire(None)
     wire.open()
     own[0].delay = 10
-    request = asyncio.create_task(wire.send(STATS, nothing))
+    request = asyncio.create_task(wire.send(STATS_CALL, nothing))
     await asyncio.sleep(1)
     request.cancel()
     await asyncio.wait([request])
     with pytest.raises(TransportError):
-        await wire.send(STATS, nothing)
+        await wire.send(STATS_CALL, nothing)
     assert [transport.is_closed for transport in own] == [True, False]
     assert [len(transport.sent) for transport in own] == [1, 1]
 
@@ -240,11 +239,11 @@ async def test_our_own_transport_is_replaced_after_a_cancelled_request(own: list
 async def test_a_given_transport_is_never_replaced(own: list[Fake]) -> None:
     """It goes on after any failure, and is closed with the wire, once or twice."""
     fake = Fake(httpx.ReadError("cut"), OSError("gone"), RuntimeError("broken"), answer())
-    wire = make(fake)
+    wire = make_wire(fake)
     for kind in (TransportError, TransportError, RuntimeError):
         with pytest.raises(kind):
-            await wire.send(STATS, nothing)
-    assert (await wire.send(STATS, nothing)).status == 200
+            await wire.send(STATS_CALL, nothing)
+    assert (await wire.send(STATS_CALL, nothing)).status == 200
     was_closed = fake.is_closed
     await wire.aclose()
     await wire.aclose()

@@ -27,6 +27,8 @@ _PUBLIC = {  # modules without an underscore: what they hold that is public is i
     *("watch", "watch.watch", "watch.stream", "watch.merge"),
     *("local", "local.pool", "local.__main__"),
 }
+_TESTS = Path(__file__).parent
+_NOT_YET = {"lists", "local", "watch"}  # folders whose test modules still import from one another
 _MODULES = {
     ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(_ROOT.rglob("*.py"))
@@ -96,3 +98,17 @@ def test_a_module_is_private_or_listed() -> None:
         name for name in _MODULES if not any(part.startswith("_") for part in name.removesuffix("__main__").split("."))
     }
     assert shown == _PUBLIC
+
+
+def test_no_test_module_imports_from_another() -> None:
+    """What two test modules need stands in `tests/support/`, or in their folder's conftest: none needs another's."""
+    for path in _TESTS.rglob("*.py"):
+        if path.relative_to(_TESTS).parts[0] in _NOT_YET:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = {alias.name for alias in node.names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
+            if isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{path} imports relatively"
+                names.add(node.module or "")
+            parts = {part for name in names for part in name.split(".")}
+            assert not any(part.startswith("test_") for part in parts), f"{path} imports from another test module"

@@ -16,7 +16,8 @@ from bitminter_async._decode.kinds import FromMinusOne
 from bitminter_async.errors import DecodeError, Fault
 from bitminter_async.records import Block, BlockStatus, PoolStats, Round, Shift, User
 from bitminter_async.units import HashRate
-from tests.decode.test_kinds import SORTS, Path, at, make_answer, put, refused, shown, with_raw
+from tests.support.kinds import SORTS, Path, at, put, refused, shown, with_raw
+from tests.support.records import make_answer
 from tests.support.samples import BLOCK, ROUND, SHIFT, STATS, USER, WORKER, without
 
 MAPPINGS = {"balances", "round_start"}  # whose keys are data, not fields

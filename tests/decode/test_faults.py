@@ -12,11 +12,12 @@ from bitminter_async._decode.decode import Ghps, Ranking, decode
 from bitminter_async._wire.key import ApiKey, Mask
 from bitminter_async.errors import DecodeError
 from bitminter_async.records import Block, PoolStats, Round, Shift, User, Work
-from tests.decode.test_kinds import EXPECTED, SAMPLES, Path, leaves, make_answer, put, shown, sort_of
+from tests.support.kinds import ANSWERS, EXPECTED, Path, leaves, put, shown, sort_of
+from tests.support.records import make_answer
 from tests.support.samples import BLOCK, KEY, ROUND, SHIFT, STATS, USER, WORK, without
 
 BLOCKS = tuple[Block, ...]
-FIELDS = [(kind, path) for kind, sample in SAMPLES.items() for path in leaves(sample)]
+FIELDS = [(kind, path) for kind, sample in ANSWERS.items() for path in leaves(sample)]
 
 
 def refuse(value: object, kind: Any, most: int | None = None, mask: Mask | None = None) -> DecodeError:
@@ -47,7 +48,7 @@ def removed(value: Any, path: Path) -> Any:
 )
 def test_a_missing_field_is_a_fault(kind: Any, path: Path) -> None:
     """No field but `last_work` may be absent; the fault says where it should be and what should stand there."""
-    ((place, expected, got),) = faults(removed(SAMPLES[kind], path), kind)
+    ((place, expected, got),) = faults(removed(ANSWERS[kind], path), kind)
     unit = "Mhps" if kind is User else "Ghps"
     assert (place, got) == (shown(path), "nothing")
     assert expected == EXPECTED.get(sort_of(path), f"a number of {unit} from 0 up")
@@ -59,7 +60,7 @@ def test_a_missing_field_is_a_fault(kind: Any, path: Path) -> None:
 )
 def test_a_missing_part_is_a_fault(kind: Any, name: str) -> None:
     """An object or array that is absent is as much of a fault as a scalar."""
-    assert faults(without(SAMPLES[kind], name), kind) == [(f"$.{name}", "a value", "nothing")]
+    assert faults(without(ANSWERS[kind], name), kind) == [(f"$.{name}", "a value", "nothing")]
 
 
 @pytest.mark.parametrize("bad", [None, True, 0, "", "text", [], [1]])
@@ -78,7 +79,7 @@ def test_a_missing_part_is_a_fault(kind: Any, name: str) -> None:
 )
 def test_all_else_is_no_object(kind: Any, path: Path, bad: object) -> None:
     """Whatever stands in an object's place is one fault there, an array too, be it empty."""
-    ((place, expected, _),) = faults(put(SAMPLES.get(kind), path, bad), kind)
+    ((place, expected, _),) = faults(put(ANSWERS.get(kind), path, bad), kind)
     assert (place, expected) == (shown(path), "an object")
 
 
@@ -86,7 +87,7 @@ def test_all_else_is_no_object(kind: Any, path: Path, bad: object) -> None:
 @pytest.mark.parametrize(("kind", "path"), [(BLOCKS, ()), (User, ("workers",))])
 def test_all_else_is_no_array(kind: Any, path: Path, bad: object) -> None:
     """Whatever stands in an array's place is one fault there, an object too, be it empty."""
-    ((place, expected, _),) = faults(put(SAMPLES.get(kind), path, bad), kind)
+    ((place, expected, _),) = faults(put(ANSWERS.get(kind), path, bad), kind)
     assert (place, expected) == (shown(path), "an array")
 
 

@@ -6,52 +6,14 @@ import random
 from typing import TypeAlias
 
 import pytest
-from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitminter_async._session.pace import Pace
 from tests.support.clock import VirtualLoop
+from tests.support.pace import Queue, exactly
 
 NEVER = 1e9
-
-
-def now() -> float:
-    """The loop's time."""
-    return asyncio.get_running_loop().time()
-
-
-@define
-class Queue:
-    """Those who wait for turns of one pace, and what came of it."""
-
-    pace: Pace
-    began: float = field(factory=now)
-    starts: dict[int, float] = field(factory=dict[int, float])
-    ends: dict[int, float] = field(factory=dict[int, float])
-    within: int = 0
-    most_within: int = 0
-
-    async def take(self, who: int, lasting: float = 0.0) -> None:
-        """Wait for a turn and keep it so long."""
-        async with self.pace:
-            self.starts[who] = now() - self.began
-            self.within += 1
-            self.most_within = max(self.most_within, self.within)
-            try:
-                await asyncio.sleep(lasting)
-            finally:
-                self.within -= 1
-                self.ends[who] = now() - self.began
-
-    def join(self, who: int, lasting: float = 0.0) -> asyncio.Task[None]:
-        """Let somebody queue."""
-        return asyncio.ensure_future(self.take(who, lasting))
-
-
-def exactly(*times: float) -> list[object]:
-    """These times, but for the last places of a float."""
-    return [pytest.approx(time, abs=1e-6) for time in times]
 
 
 @pytest.mark.parametrize("interval", [0.01, 0.1, 1.0, 2.5, 60.0])

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from bitminter_async._session.pace import Pace, Resting
-from tests.session.test_pace import Queue, exactly, now
+from tests.support.clock import now
+from tests.support.pace import Queue, exactly
 
 
 async def test_a_rest_is_waited_out_by_all() -> None:

@@ -15,12 +15,10 @@ from bitminter_async import (
     RateLimited,
     ServerError,
 )
-from tests.session.test_session import now, run_in_one_go, spans
 from tests.support.clients import make_client
+from tests.support.clock import now, run_in_one_go
 from tests.support.samples import USER
 from tests.support.transport import Fake, answer
-
-__all__ = ["spans"]  # a fixture
 
 WORKERS = "/api/pool/workers"
 STATS = "/api/pool/stats"

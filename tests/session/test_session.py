@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import random
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
@@ -20,38 +18,11 @@ from bitminter_async import (
 )
 from bitminter_async._call import Call
 from tests.support.clients import make_client
+from tests.support.clock import now, run_in_one_go
 from tests.support.samples import BLOCK
 from tests.support.transport import Fake, Step, answer
 
-T = TypeVar("T")
-
 STATS_PATH = "/api/pool/stats"
-
-
-def now() -> float:
-    """The loop's time."""
-    return asyncio.get_running_loop().time()
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
-    """The bounds between which each backoff was drawn; the upper one is what was drawn."""
-    drawn: list[tuple[float, float]] = []
-
-    def uniform(low: float, high: float) -> float:
-        drawn.append((low, high))
-        return high
-
-    monkeypatch.setattr(random, "uniform", uniform)
-    return drawn
-
-
-def run_in_one_go(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that must not wait for anything."""
-    with pytest.raises(StopIteration) as caught:
-        coroutine.send(None)
-    result: T = caught.value.value
-    return result
 
 
 async def test_a_young_answer_serves_without_waiting() -> None:

@@ -6,51 +6,48 @@ import weakref
 from typing import Any, TypeAlias
 
 import pytest
-import pytest_asyncio
 from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.session.test_singleflight import BadError, Tower, build_tower, outcomes, settle
 from tests.support.clock import VirtualLoop
+from tests.support.singleflight import BadError, HeldRequests, outcomes, settle
 
-tower_fixture = pytest_asyncio.fixture(build_tower, name="tower")
 
-
-async def test_a_landed_flight_holds_nothing(tower: Tower) -> None:
+async def test_a_landed_flight_holds_nothing(held: HeldRequests) -> None:
     """Flights keep no answer alive once it has been handed out."""
 
     class Answer:
         """Something that can be watched."""
 
-    waiter = tower.join()
+    waiter = held.join()
     await settle()
-    tower.land(Answer())
+    held.finish(Answer())
     kept = weakref.ref(await waiter)
-    tower.requests.clear()
+    held.requests.clear()
     del waiter
     await settle()
     gc.collect()
     assert kept() is None
 
 
-async def test_grounding_ends_every_flight(tower: Tower) -> None:
+async def test_grounding_ends_every_flight(held: HeldRequests) -> None:
     """Each waiter gets a copy of the error, each request is cancelled, and no task is left when it returns."""
-    waiters = [tower.join(question) for question in "aabc"]
+    waiters = [held.join(question) for question in "aabc"]
     await settle()
-    tower.land("just in time", "c")
+    held.finish("just in time", "c")
     waiters[0].cancel()
     error = BadError("closed")
-    await tower.flights.ground(error)
-    assert sorted(tower.ended) == ["a", "b", "c"]
-    assert not any(question in tower.flights for question in "abc")
+    await held.single_flight.ground(error)
+    assert sorted(held.ended) == ["a", "b", "c"]
+    assert not any(question in held.single_flight for question in "abc")
     raised = await outcomes(waiters)
     assert [type(each) for each in raised] == [asyncio.CancelledError, BadError, BadError, BadError]
     assert error not in raised
     assert [str(each) for each in raised[1:]] == ["closed"] * 3
 
 
-async def test_grounding_waits_for_the_slow_to_end(tower: Tower) -> None:
+async def test_grounding_waits_for_the_slow_to_end(held: HeldRequests) -> None:
     """A request that takes its time to end is over when it returns, and so is one that all had left before."""
     loop = asyncio.get_running_loop()
 
@@ -60,15 +57,15 @@ async def test_grounding_waits_for_the_slow_to_end(tower: Tower) -> None:
         finally:
             await asyncio.sleep(5)
 
-    left, kept = (asyncio.ensure_future(tower.flights.join(question, ask)) for question in ("left", "kept"))
+    left, kept = (asyncio.ensure_future(held.single_flight.join(question, ask)) for question in ("left", "kept"))
     await settle()
     left.cancel()
     await settle()
     assert len(asyncio.all_tasks()) == 4  # this one, both requests, and who still waits
     before = loop.time()
-    grounding = asyncio.ensure_future(tower.flights.ground(BadError()))
+    grounding = asyncio.ensure_future(held.single_flight.ground(BadError()))
     await settle()
-    assert "kept" not in tower.flights
+    assert "kept" not in held.single_flight
     await grounding
     assert loop.time() - before == pytest.approx(5)
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -76,11 +73,11 @@ async def test_grounding_waits_for_the_slow_to_end(tower: Tower) -> None:
         await kept
 
 
-async def test_grounding_what_never_flew(tower: Tower) -> None:
+async def test_grounding_what_never_flew(held: HeldRequests) -> None:
     """With nothing in the air there is nothing to do, once or twice."""
-    await tower.flights.ground(BadError())
-    await tower.flights.ground(BadError())
-    assert tower.is_clear()
+    await held.single_flight.ground(BadError())
+    await held.single_flight.ground(BadError())
+    assert held.is_clear()
 
 
 Step: TypeAlias = tuple[str, str, int]
@@ -93,7 +90,7 @@ STEPS = st.tuples(
 class Model:
     """What should happen: who waits for what, how it ended for whom, and how many requests were made."""
 
-    air: dict[str, list[int]] = field(factory=dict[str, list[int]])
+    waits: dict[str, list[int]] = field(factory=dict[str, list[int]])
     ends: dict[int, object] = field(factory=dict[int, object])
     requests: dict[str, int] = field(factory=dict[str, int])
     waiters: int = 0
@@ -101,40 +98,40 @@ class Model:
     def step(self, what: str, question: str, who: int) -> None:
         """Take one step."""
         if what == "join":
-            if question not in self.air:
+            if question not in self.waits:
                 self.requests[question] = self.requests.get(question, 0) + 1
-            self.air.setdefault(question, []).append(self.waiters)
+            self.waits.setdefault(question, []).append(self.waiters)
             self.waiters += 1
         elif what == "leave":
-            for waiting in [waiting for waiting in self.air.values() if who in waiting]:
+            for waiting in [waiting for waiting in self.waits.values() if who in waiting]:
                 waiting.remove(who)
                 self.ends[who] = "cancelled"
         else:
-            self.ends |= dict.fromkeys(self.air.pop(question, []), what)
-        self.air = {question: waiting for question, waiting in self.air.items() if waiting}
+            self.ends |= dict.fromkeys(self.waits.pop(question, []), what)
+        self.waits = {question: waiting for question, waiting in self.waits.items() if waiting}
 
 
 async def fly(steps: list[Step]) -> None:
     """Take the steps with the model and with flights, and compare after each."""
-    tower, model, waiters = Tower(), Model(), list[asyncio.Task[Any]]()
-    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: tower.complaints.append(complaint))
+    held, model, waiters = HeldRequests(), Model(), list[asyncio.Task[Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: held.complaints.append(complaint))
     for what, question, who in steps:
         if what == "join":
-            waiters.append(tower.join(question))
+            waiters.append(held.join(question))
         elif what == "leave" and who < len(waiters):
             waiters[who].cancel()
-        elif what in {"answer", "fail"} and question in model.air:
-            tower.land(what if what == "answer" else BadError(what), question)
+        elif what in {"answer", "fail"} and question in model.waits:
+            held.finish(what if what == "answer" else BadError(what), question)
         model.step(what, question, who)
         await settle()
-        assert {question for question in "ab" if question in tower.flights} == model.air.keys()
+        assert {question for question in "ab" if question in held.single_flight} == model.waits.keys()
         assert {n: end_of(waiter) for n, waiter in enumerate(waiters) if waiter.done()} == model.ends
-        assert {question: len(requests) for question, requests in tower.requests.items()} == model.requests
-        assert len(asyncio.all_tasks()) == 1 + len(model.air) + sum(map(len, model.air.values()))
-    await tower.flights.ground(BadError("fail"))
+        assert {question: len(requests) for question, requests in held.requests.items()} == model.requests
+        assert len(asyncio.all_tasks()) == 1 + len(model.waits) + sum(map(len, model.waits.values()))
+    await held.single_flight.ground(BadError("fail"))
     await outcomes(waiters)
     del waiters
-    assert (asyncio.all_tasks(), tower.complaints) == ({asyncio.current_task()}, [])
+    assert (asyncio.all_tasks(), held.complaints) == ({asyncio.current_task()}, [])
 
 
 def end_of(waiter: asyncio.Task[Any]) -> object:
@@ -152,21 +149,21 @@ def test_any_schedule_goes_as_the_model_says(steps: list[Step]) -> None:
         runner.run(fly(steps))
 
 
-async def test_an_error_that_cannot_be_copied_still_reaches_everyone(tower: Tower) -> None:
+async def test_an_error_that_cannot_be_copied_still_reaches_everyone(held: HeldRequests) -> None:
     """A foreign exception that refuses to be copied is shared rather than lost, and nobody waits for ever."""
 
     class OddError(Exception):
         def __init__(self, one: str, _two: str) -> None:
             super().__init__(one)
 
-    waiters = [tower.join() for _ in range(3)]
+    waiters = [held.join() for _ in range(3)]
     await settle()
     error = OddError("odd", "more")
-    tower.land(error)
+    held.finish(error)
     assert await outcomes(waiters) == [error] * 3
 
 
-async def test_grounding_leaves_the_dying_to_their_cleaning_up(tower: Tower) -> None:
+async def test_grounding_leaves_the_dying_to_their_cleaning_up(held: HeldRequests) -> None:
     """A request that all had left is cancelled once: closing does not break into what it does to end."""
     cleaned: list[str] = []
 
@@ -177,9 +174,9 @@ async def test_grounding_leaves_the_dying_to_their_cleaning_up(tower: Tower) -> 
             await asyncio.sleep(1)
             cleaned.append("all")
 
-    waiter = asyncio.ensure_future(tower.flights.join("slow", ask))
+    waiter = asyncio.ensure_future(held.single_flight.join("slow", ask))
     await settle()
     waiter.cancel()
     await settle()
-    await tower.flights.ground(BadError())
+    await held.single_flight.ground(BadError())
     assert cleaned == ["all"]

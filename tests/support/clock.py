@@ -1,8 +1,13 @@
-"""A loop whose clock jumps to the next timer instead of waiting for it: exact, and instant."""
+"""Time in tests: a loop whose clock jumps to the next timer instead of waiting for it, exact and instant."""
 
 import asyncio
 import selectors
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
 
 _TICK = 1e-9  # what looking at a timer that is due costs, so that one which re-arms itself for now comes to an end
 _HANGING = 10.0
@@ -38,3 +43,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Move the clock on."""
         ready: Any = self._ready  # type: ignore[attr-defined]  # how asyncio itself knows that nothing is left to run
         self._clock += seconds if seconds or ready else _TICK
+
+
+def now() -> float:
+    """The running loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Put the running loop's clock forward."""
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + seconds)
+
+
+def run_in_one_go(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that must not wait for anything."""
+    with pytest.raises(StopIteration) as caught:
+        coroutine.send(None)
+    result: T = caught.value.value
+    return result

@@ -12,9 +12,9 @@ import pytest
 
 from bitminter_async.errors import BitminterError, DecodeError, Fault, RequestTimeout, TransportError
 from tests.support.clients import make_client
-from tests.support.samples import KEY
+from tests.support.samples import KEY, POOL
 from tests.support.transport import Chunks, Fake, answer
-from tests.wire.test_wire import BASIC, OWNER, POOL, STATS, make, nothing
+from tests.support.wires import BASIC, OWNER_CALL, STATS_CALL, make_wire, nothing
 
 LIMIT = 8 * 2**20
 JSON = b'{"hash_rate": 1701000, "active_workers": 1234, "active_users": 321}'
@@ -63,8 +63,8 @@ def stream_of(response: httpx.Response) -> Chunks:
 async def test_a_body_arrives_whole(response: httpx.Response) -> None:
     """Plain or gzip, at once or byte by byte: the body is what was sent, and its bytes on the wire are counted."""
     stream = stream_of(response)
-    wire = make(Fake(response))
-    got = await wire.send(STATS, nothing)
+    wire = make_wire(Fake(response))
+    got = await wire.send(STATS_CALL, nothing)
     assert got.body == JSON
     assert wire.bytes_received == sum(len(chunk) for chunk in stream.chunks if isinstance(chunk, bytes))
     assert stream.is_closed
@@ -76,12 +76,12 @@ async def test_the_limit_is_exact(headers: dict[str, str], size: int, *, is_fine
     """8 MiB after decompression is an answer, one byte more is a fault."""
     content = bytes(size)
     response = respond(pieces(gzip.compress(content, 1) if headers else content, 2**16), headers)
-    wire = make(Fake(response))
+    wire = make_wire(Fake(response))
     if is_fine:
-        assert (await wire.send(STATS, nothing)).body == content
+        assert (await wire.send(STATS_CALL, nothing)).body == content
     else:
         with pytest.raises(DecodeError, match=r"\$: expected at most 8 MiB, got more$") as caught:
-            await wire.send(STATS, nothing)
+            await wire.send(STATS_CALL, nothing)
         assert len(caught.value.body) == 500
     assert stream_of(response).is_closed
 
@@ -89,11 +89,11 @@ async def test_the_limit_is_exact(headers: dict[str, str], size: int, *, is_fine
 @pytest.mark.parametrize("size", [2**10, 2**30])
 async def test_a_bomb_takes_little_memory(size: int) -> None:
     """A gzip that would fill 200 MiB is refused within 40 MB, in one chunk or in many."""
-    wire = make(Fake(respond(pieces(bomb(200), size), GZIP)))
+    wire = make_wire(Fake(respond(pieces(bomb(200), size), GZIP)))
     tracemalloc.start()
     try:
         with pytest.raises(DecodeError):
-            await wire.send(STATS, nothing)
+            await wire.send(STATS_CALL, nothing)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -162,15 +162,15 @@ async def test_silence_is_a_timeout(delay: float) -> None:
     """The timeout bounds the whole attempt: before the headers, in the body, or a bit of both; the stream is closed."""
     body, loop = Hanging(), asyncio.get_running_loop()
     fake = Fake(httpx.Response(200, stream=body), answer(), delay=delay)
-    wire, start = make(fake, timeout=2.5), loop.time()
+    wire, start = make_wire(fake, timeout=2.5), loop.time()
     with pytest.raises(
         RequestTimeout, match=r"^GET https://pool\.example/api/users: no complete answer within 2\.5 s$"
     ):
-        await wire.send(OWNER, nothing)
+        await wire.send(OWNER_CALL, nothing)
     assert loop.time() - start == pytest.approx(2.5)
     assert body.is_closed is (delay < 2.5)
     fake.delay = 0.0
-    assert (await wire.send(STATS, nothing)).status == 200
+    assert (await wire.send(STATS_CALL, nothing)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ async def test_foreign_failures_are_translated(
 ) -> None:
     """A failure of the network, on the way or in the body, is ours, names URL and cause, and drags nothing along."""
     body = Chunks([b"{", raised])
-    wire = make(Fake(httpx.Response(200, stream=body) if in_body else raised, answer()))
+    wire = make_wire(Fake(httpx.Response(200, stream=body) if in_body else raised, answer()))
     with pytest.raises(kind) as caught:
-        await wire.send(OWNER, nothing)
+        await wire.send(OWNER_CALL, nothing)
     error = caught.value
     assert type(error) is kind
     assert str(error).startswith(f"GET {POOL}/api/users: ")
@@ -203,14 +203,14 @@ async def test_foreign_failures_are_translated(
     assert error.__cause__ is None
     assert error.__context__ is None
     assert body.is_closed is in_body
-    assert (await wire.send(STATS, nothing)).status == 200
+    assert (await wire.send(STATS_CALL, nothing)).status == 200
 
 
 @pytest.mark.parametrize("fault", [AssertionError("unexpected"), RuntimeError("broken"), KeyError("x")])
 async def test_a_fault_of_a_given_transport_passes_as_it_is(fault: Exception) -> None:
     """What is no failure of the network is the transport's own fault and reaches its author."""
     with pytest.raises(type(fault)) as caught:
-        await make(Fake(fault)).send(OWNER, nothing)
+        await make_wire(Fake(fault)).send(OWNER_CALL, nothing)
     assert caught.value is fault
 
 
@@ -218,7 +218,7 @@ async def test_a_cancelled_request_closes_its_stream() -> None:
     """Cancellation passes through as it is, and the stream is closed."""
     body = Hanging()
     fake = Fake(httpx.Response(200, stream=body))
-    task = asyncio.create_task(make(fake).send(OWNER, nothing))
+    task = asyncio.create_task(make_wire(fake).send(OWNER_CALL, nothing))
     await asyncio.sleep(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -13,9 +13,10 @@ import pytest_asyncio
 
 from bitminter_async import Client, RequestTimeout, TransportError
 from tests.support.clients import make_client
+from tests.support.clock import pass_time
 from tests.support.samples import KEY
 from tests.support.transport import Fake
-from tests.wire.test_wire import make
+from tests.support.wires import make_wire
 
 PROXY = "http://proxy.example:3128"
 JSON = b'{"hash_rate": 1701000, "active_workers": 1234, "active_users": 321}'
@@ -59,7 +60,7 @@ def test_the_proxy(
 
     monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
     for _ in range(2):
-        make(None, base_url, proxy=proxy).open()
+        make_wire(None, base_url, proxy=proxy).open()
     assert [options["proxy"] for options in made] == [used, used]
     assert [options["trust_env"] for options in made] == [False, False]
     contexts = [options["verify"] for options in made]
@@ -163,13 +164,6 @@ async def test_each_framing_is_read(server: Server, reply: bytes) -> None:
         for number in (1, 2):
             assert (await client.pool.stats()).active_users == 321
             assert server.connections == (number if server.hangs_up else 1)
-
-
-def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Put the running loop's clock forward."""
-    loop = asyncio.get_running_loop()
-    now = loop.time
-    monkeypatch.setattr(loop, "time", lambda: now() + seconds)
 
 
 @pytest.mark.socket

@@ -33,10 +33,10 @@ from bitminter_async import (
 from bitminter_async._call import Call
 from bitminter_async._wire.key import KeyPlace
 from tests.support.clients import make_client
+from tests.support.clock import pass_time
 from tests.support.samples import KEY, USER
 from tests.support.transport import Chunks, Fake, Step, answer
-from tests.wire.test_connections import pass_time
-from tests.wire.test_wire import nothing
+from tests.support.wires import nothing
 
 KEYS = [KEY, "k/+&<\"%=~>'\\9Z"]
 PLACES: tuple[KeyPlace, ...] = get_args(KeyPlace)

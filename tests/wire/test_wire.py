@@ -1,6 +1,5 @@
 """The wire, outwards: what a request looks like, and who gets the key."""
 
-import base64
 import gc
 import logging
 import re
@@ -11,32 +10,10 @@ import pytest
 
 from bitminter_async._call import Call
 from bitminter_async._wire.key import ApiKey, KeyPlace
-from bitminter_async._wire.wire import Wire
 from bitminter_async.errors import KeyRefused
-from tests.support.samples import KEY, USER
+from tests.support.samples import KEY, POOL, USER
 from tests.support.transport import Fake, answer
-
-POOL = "https://pool.example"
-STATS = Call("pool/stats", object)
-OWNER = Call("users", object, keyed=True)
-BASIC = base64.b64encode(f"key:{KEY}".encode()).decode()
-
-
-def make(transport: httpx.AsyncBaseTransport | None, base_url: str | None = POOL, **options: Any) -> Wire:
-    """A wire with a key."""
-    defaults: dict[str, Any] = {
-        "api_key": ApiKey(KEY),
-        "key_in": "header",
-        "timeout": 10.0,
-        "user_agent": "tester/1",
-        "allow_plain_http": False,
-        "proxy": None,
-    }
-    return Wire(base_url, **(defaults | options), transport=transport)
-
-
-async def nothing() -> None:
-    """Do nothing on departure."""
+from tests.support.wires import BASIC, OWNER_CALL, STATS_CALL, make_wire, nothing
 
 
 @pytest.mark.parametrize(
@@ -57,7 +34,7 @@ async def nothing() -> None:
 async def test_a_request_is_whole(base_url: str | None, host: str, asked: str) -> None:
     """A call becomes a GET of the base URL plus /api/ plus its path, with these headers and no other."""
     fake = Fake(answer())
-    got = await make(fake, base_url).send(STATS, nothing)
+    got = await make_wire(fake, base_url).send(STATS_CALL, nothing)
     request = fake.sent[0].request
     assert (request.method, str(request.url)) == ("GET", asked)
     assert sorted(request.headers.multi_items()) == [
@@ -73,7 +50,7 @@ async def test_a_request_is_whole(base_url: str | None, host: str, asked: str) -
 async def test_parameters_are_quoted() -> None:
     """Each parameter's value is quoted whole, in the order given."""
     fake = Fake(answer([]))
-    got = await make(fake).send(Call("pool/blocks", object, (("max", "5"), ("x", "a&b=c d/\xe4"))), nothing)
+    got = await make_wire(fake).send(Call("pool/blocks", object, (("max", "5"), ("x", "a&b=c d/\xe4"))), nothing)
     assert fake.paths == ["/api/pool/blocks?max=5&x=a%26b%3Dc%20d%2F%C3%A4"]
     assert got.url == POOL + fake.paths[0]
 
@@ -105,7 +82,7 @@ async def test_parameters_are_quoted() -> None:
 def test_a_base_url_that_cannot_be_used_is_refused(base_url: str, secret: str | None) -> None:
     """A base URL is http or https with a host and at most a path; what might be a secret in it is not repeated."""
     with pytest.raises(ValueError, match=r"^base_url ") as caught:
-        make(None, base_url)
+        make_wire(None, base_url)
     assert secret is None or secret not in str(caught.value)
 
 
@@ -113,7 +90,7 @@ def test_a_base_url_that_cannot_be_used_is_refused(base_url: str, secret: str | 
 def test_a_base_url_is_a_string(wrong: Any) -> None:
     """Anything but a string is a TypeError."""
     with pytest.raises(TypeError):
-        make(None, wrong)
+        make_wire(None, wrong)
 
 
 @pytest.mark.parametrize(
@@ -123,13 +100,13 @@ def test_a_base_url_is_a_string(wrong: Any) -> None:
 async def test_the_key_goes_where_it_is_asked_to(key_in: KeyPlace, header: str | None, query: str) -> None:
     """The key travels in one of three places, on keyed calls alone, and the answer's URL is without it."""
     fake = Fake(answer(USER), answer(), answer(USER))
-    wire = make(fake, key_in=key_in)
-    keyed, public = await wire.send(OWNER, nothing), await wire.send(STATS, nothing)
+    wire = make_wire(fake, key_in=key_in)
+    keyed, public = await wire.send(OWNER_CALL, nothing), await wire.send(STATS_CALL, nothing)
     assert (keyed.keyed, keyed.for_user, keyed.url) == (True, True, f"{POOL}/api/users")
     assert (public.keyed, public.for_user, public.url) == (False, False, f"{POOL}/api/pool/stats")
     assert fake.paths == [f"/api/users{query}", "/api/pool/stats"]
     assert [sent.request.headers.get("authorization") for sent in fake.sent] == [header, None]
-    keyless = await make(fake, key_in=key_in, api_key=None).send(OWNER, nothing)
+    keyless = await make_wire(fake, key_in=key_in, api_key=None).send(OWNER_CALL, nothing)
     assert (keyless.keyed, keyless.for_user, fake.paths[2]) == (False, True, "/api/users")
     assert "authorization" not in fake.sent[2].request.headers
 
@@ -137,7 +114,7 @@ async def test_the_key_goes_where_it_is_asked_to(key_in: KeyPlace, header: str |
 async def test_a_key_is_quoted_in_the_query() -> None:
     """A key with characters of its own in a URL arrives as it is."""
     fake = Fake(answer(USER))
-    await make(fake, key_in="query", api_key=ApiKey("a&b=c/%+#")).send(OWNER, nothing)
+    await make_wire(fake, key_in="query", api_key=ApiKey("a&b=c/%+#")).send(OWNER_CALL, nothing)
     assert fake.paths == ["/api/users?key=a%26b%3Dc%2F%25%2B%23"]
     assert fake.sent[0].request.url.params["key"] == "a&b=c/%+#"
 
@@ -168,14 +145,14 @@ def test_the_key_is_refused_a_clear_or_unchosen_way(
     *, base_url: str | None, allow_plain_http: bool, refused: str | None
 ) -> None:
     """A keyed call is admitted over https or to loopback, to a host that was chosen; the refusal says what to do."""
-    wire = make(None, base_url, allow_plain_http=allow_plain_http)
-    wire.admit(STATS)
-    make(None, base_url, api_key=None).admit(OWNER)
+    wire = make_wire(None, base_url, allow_plain_http=allow_plain_http)
+    wire.admit(STATS_CALL)
+    make_wire(None, base_url, api_key=None).admit(OWNER_CALL)
     if refused is None:
-        wire.admit(OWNER)
+        wire.admit(OWNER_CALL)
     else:
         with pytest.raises(KeyRefused, match=re.escape(refused)) as caught:
-            wire.admit(OWNER)
+            wire.admit(OWNER_CALL)
         assert "was not sent" in str(caught.value)
 
 
@@ -196,7 +173,7 @@ async def test_departures_are_told(event: str, departures: int) -> None:
             await request.extensions["trace"](event, {})
             return await super().handle_async_request(request)
 
-    await make(Telling(answer())).send(STATS, depart)
+    await make_wire(Telling(answer())).send(STATS_CALL, depart)
     assert count == departures
 
 
@@ -209,7 +186,7 @@ async def test_logs_are_filtered_while_a_keyed_wire_is_open() -> None:
     """The loggers that print headers carry a filter for as long as a key is held, and no longer."""
     gc.collect()
     before = chatty_filters()
-    keyless, wire, other = make(None, api_key=None), make(None), make(None)
+    keyless, wire, other = make_wire(None, api_key=None), make_wire(None), make_wire(None)
     assert chatty_filters() == [count + 2 for count in before]
     for each in (wire, wire, keyless):
         await each.aclose()
@@ -222,7 +199,7 @@ def test_logs_are_left_as_they_were_by_a_wire_that_nobody_closed() -> None:
     """A keyed wire that is merely dropped takes its filters with it."""
     gc.collect()
     before = chatty_filters()
-    wire = make(None)
+    wire = make_wire(None)
     assert chatty_filters() == [count + 1 for count in before]
     del wire
     gc.collect()
@@ -233,4 +210,4 @@ def test_logs_are_left_as_they_were_by_a_wire_that_nobody_closed() -> None:
 def test_a_transport_is_an_asynchronous_one(wrong: Any) -> None:
     """Anything else is a TypeError at once."""
     with pytest.raises(TypeError, match=r"^transport is an httpx\.AsyncBaseTransport, not "):
-        make(wrong)
+        make_wire(wrong)

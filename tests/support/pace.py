@@ -1,0 +1,42 @@
+"""Those who queue for turns of a pace."""
+
+import asyncio
+
+import pytest
+from attrs import define, field
+
+from bitminter_async._session.pace import Pace
+from tests.support.clock import now
+
+
+@define
+class Queue:
+    """Those who wait for turns of one pace, and what came of it."""
+
+    pace: Pace
+    began: float = field(factory=now)
+    starts: dict[int, float] = field(factory=dict[int, float])
+    ends: dict[int, float] = field(factory=dict[int, float])
+    within: int = 0
+    most_within: int = 0
+
+    async def take(self, who: int, lasting: float = 0.0) -> None:
+        """Wait for a turn and keep it so long."""
+        async with self.pace:
+            self.starts[who] = now() - self.began
+            self.within += 1
+            self.most_within = max(self.most_within, self.within)
+            try:
+                await asyncio.sleep(lasting)
+            finally:
+                self.within -= 1
+                self.ends[who] = now() - self.began
+
+    def join(self, who: int, lasting: float = 0.0) -> asyncio.Task[None]:
+        """Let somebody queue."""
+        return asyncio.ensure_future(self.take(who, lasting))
+
+
+def exactly(*times: float) -> list[object]:
+    """These times, but for the last places of a float."""
+    return [pytest.approx(time, abs=1e-6) for time in times]
