@@ -1,4 +1,4 @@
-"""The client: its options, the environment, its loop and its end, and whose transport lives how long."""
+"""The client: its options, the environment, its loop and its end."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,6 @@ import pytest
 from bitminter_async import ApiKey, Client, ClientClosed, KeyRefused, Receipt, TransportError
 from tests.support.samples import KEY, POOL, USER
 from tests.support.transport import Fake, answer
-from tests.support.wires import STATS_CALL, make_wire, nothing
 
 OWN_AGENT = (
     f"bitminter-async/{metadata.version('bitminter-async')} (+https://github.com/bitminter-async/bitminter-async)"
@@ -188,68 +187,6 @@ async def test_the_receipt_is_a_snapshot() -> None:
     assert "sent 2 requests for 3 calls" in str(after)
 
 
-@pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> list[Fake]:
-    """The transports that wires make for themselves, each of which fails at first and then answers."""
-    made: list[Fake] = []
-
-    def make_transport(**_: Any) -> Fake:
-        made.append(Fake(httpx.ReadError("cut"), answer(), answer(b"", 500), answer()))
-        return made[-1]
-
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
-    return made
-
-
-async def test_our_own_transport_is_replaced_after_a_failure(own: list[Fake]) -> None:
-    """It is made on first use, kept while answers come, replaced before the request after a failed one, and closed."""
-    wire = make_wire(None)
-    assert own == []
-    assert wire.open() is wire.open() is own[0]
-    with pytest.raises(TransportError):
-        await wire.send(STATS_CALL, nothing)
-    assert (len(own), own[0].is_closed) == (1, False)
-    with pytest.raises(TransportError):
-        await wire.send(STATS_CALL, nothing)
-    assert (len(own), own[0].is_closed) == (2, True)
-    wire = make_wire(None)
-    wire.open()
-    del own[2].script[0]
-    assert [(await wire.send(STATS_CALL, nothing)).status for _ in range(3)] == [200, 500, 200]
-    assert (len(own), own[2].is_closed) == (3, False)
-    await wire.aclose()
-    assert own[2].is_closed
-
-
-async def test_our_own_transport_is_replaced_after_a_cancelled_request(own: list[Fake]) -> None:
-    """A request that was cancelled in the air may have cost the transport a connection, so it serves no more."""
-    wire = make_wire(None)
-    wire.open()
-    own[0].delay = 10
-    request = asyncio.create_task(wire.send(STATS_CALL, nothing))
-    await asyncio.sleep(1)
-    request.cancel()
-    await asyncio.wait([request])
-    with pytest.raises(TransportError):
-        await wire.send(STATS_CALL, nothing)
-    assert [transport.is_closed for transport in own] == [True, False]
-    assert [len(transport.sent) for transport in own] == [1, 1]
-
-
-async def test_a_given_transport_is_never_replaced(own: list[Fake]) -> None:
-    """It goes on after any failure, and is closed with the wire, once or twice."""
-    fake = Fake(httpx.ReadError("cut"), OSError("gone"), RuntimeError("broken"), answer())
-    wire = make_wire(fake)
-    for kind in (TransportError, TransportError, RuntimeError):
-        with pytest.raises(kind):
-            await wire.send(STATS_CALL, nothing)
-    assert (await wire.send(STATS_CALL, nothing)).status == 200
-    was_closed = fake.is_closed
-    await wire.aclose()
-    await wire.aclose()
-    assert (was_closed, fake.is_closed, own) == (False, True, [])
-
-
 class Stubborn(Fake):
     """A transport that fails to close."""
 
@@ -268,3 +205,45 @@ async def test_trouble_in_closing_is_no_trouble(trouble: Exception) -> None:
     fake.trouble = trouble
     await Client(base_url=POOL, transport=fake).aclose()
     assert fake.is_closed
+
+
+async def test_closing_does_not_wait_for_a_transport_that_hangs() -> None:
+    """A transport whose `aclose` never returns holds up the client's by `timeout` at most, and one that fails not."""
+
+    class Hanging(Fake):
+        async def aclose(self) -> None:
+            await asyncio.sleep(10_000)
+
+    loop = asyncio.get_running_loop()
+    client = Client(base_url=POOL, transport=Hanging(), timeout=5.0)
+    begun = loop.time()
+    await client.aclose()
+    assert loop.time() - begun == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"base_url": "user:sesame@pool.example"}, ValueError, "base_url is a URL with a host"),
+        ({"base_url": "https://joe:ses/ame@h"}, ValueError, "base_url"),
+        ({"base_url": "ftp://h?key=sesame"}, ValueError, "base_url is a URL with a host"),
+        ({"base_url": "http://127.0.0.1:99999"}, ValueError, "base_url is a URL with a host"),
+        ({"base_url": "http://127.0.0.1:0"}, ValueError, "base_url is a URL with a host"),
+        ({"base_url": "http://xn--a"}, ValueError, "a host that no name server could know"),
+        ({"base_url": "http://h/" + "a" * 3000}, ValueError, "base_url is a URL with a host"),
+        ({"base_url": 5}, TypeError, "base_url is a string, not int"),
+        ({"proxy": ""}, ValueError, "proxy is a URL with a host"),
+        ({"proxy": "http://"}, ValueError, "proxy is a URL with a host"),
+        ({"proxy": 5}, TypeError, "proxy is a string, not int"),
+        ({"proxy": "socks5://h"}, ValueError, "socksio is missing"),
+        ({"allow_plain_http": "no"}, TypeError, "allow_plain_http is True or False, not 'no'"),
+        ({"user_agent": " bot"}, ValueError, "user_agent is made of"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_is_refused(options: dict[str, str], error: type[Exception], match: str) -> None:
+    """An option is checked before anything is sent; what may hold a password is not repeated."""
+    with pytest.raises(error, match=match) as caught:
+        Client(**options)  # type: ignore[arg-type]  # wrong on purpose
+    assert "sesame" not in str(caught.value)
+    assert "ses" not in str(caught.value).replace("user", "")

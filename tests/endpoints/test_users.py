@@ -9,6 +9,7 @@ import respx
 from immutabledict import immutabledict
 
 from bitminter_async import (
+    BitminterError,
     Blocked,
     Client,
     Forbidden,
@@ -181,3 +182,21 @@ async def test_respx_mocks_it() -> None:
     assert route.call_count == 1
     headers = dict[str, str](route.calls.last.request.headers)
     assert headers["authorization"] == f"key={KEY}"
+
+
+async def test_what_no_url_can_hold_is_a_wrong_argument() -> None:
+    """A name or a commodity beyond reason is refused by its length, before anything is sent."""
+    async with Client(base_url=POOL, transport=Fake()) as client:
+        with pytest.raises(ValueError, match="at most 1000 characters, not 70000"):
+            await client.users.get("a" * 70_000)
+        with pytest.raises(ValueError, match="commodity is a short name"):
+            await client.pool.blocks(commodity="A" * 70_000)
+
+
+async def test_who_asks_for_the_key_as_a_user_reads_it_nowhere() -> None:
+    """A key passed as a user's name by mistake stands in no message."""
+    async with Client(KEY, base_url=POOL, transport=Fake(answer(b"", 404))) as client:
+        with pytest.raises(BitminterError) as caught:
+            await client.users.get(KEY)
+    assert KEY not in str(caught.value)
+    assert "/users/***" in str(caught.value)

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import random
+import time
+import tracemalloc
 from typing import TypeAlias
 
 import pytest
@@ -153,3 +155,26 @@ def test_whoever_comes_and_goes_the_gaps_hold(visits: list[Visit], interval: int
     assert queue.most_within <= 1
     assert list(queue.starts) == list(starts)
     assert list(queue.starts.values()) == exactly(*starts.values())
+
+
+async def test_ten_thousand_waiters() -> None:
+    """10,000 waiters cost little memory each, are not polled, and get their turns in order."""
+    loop = asyncio.get_running_loop()
+    pace = Pace(1.0, 60.0)
+    order: list[int] = []
+
+    async def wait(number: int) -> None:
+        async with pace:
+            order.append(number)
+
+    tracemalloc.start()
+    tasks = [asyncio.create_task(wait(number)) for number in range(10_000)]
+    await asyncio.sleep(0)
+    begin, used = loop.time(), tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert used / 10_000 < 4096
+    spent = time.process_time()
+    await asyncio.gather(*tasks)
+    assert (time.process_time() - spent) / 10_000 < 0.001
+    assert order == list(range(10_000))
+    assert loop.time() - begin == pytest.approx(9999.0, abs=1e-3)

@@ -1,6 +1,8 @@
 """Flights: one request for all who ask the same, and nothing left behind, whoever leaves when."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -174,3 +176,34 @@ async def test_cancelled_while_it_lands(held: HeldRequests, outcome: object, tic
     assert isinstance(first, type(outcome) if ticks == 3 else asyncio.CancelledError)
     del waiters, first, second
     assert held.is_clear()
+
+
+async def test_a_landed_flight_holds_nothing(held: HeldRequests) -> None:
+    """Flights keep no answer alive once it has been handed out."""
+
+    class Answer:
+        """Something that can be watched."""
+
+    waiter = held.join()
+    await settle()
+    held.finish(Answer())
+    kept = weakref.ref(await waiter)
+    held.requests.clear()
+    del waiter
+    await settle()
+    gc.collect()
+    assert kept() is None
+
+
+async def test_an_error_that_cannot_be_copied_still_reaches_everyone(held: HeldRequests) -> None:
+    """A foreign exception that refuses to be copied is shared rather than lost, and nobody waits for ever."""
+
+    class OddError(Exception):
+        def __init__(self, one: str, _two: str) -> None:
+            super().__init__(one)
+
+    waiters = [held.join() for _ in range(3)]
+    await settle()
+    error = OddError("odd", "more")
+    held.finish(error)
+    assert await outcomes(waiters) == [error] * 3

@@ -1,20 +1,19 @@
-"""The wire, inwards: bodies within bounds, broken bodies, and failures told in our own words."""
+"""Bodies: within bounds, whole or told to be broken; and where one is broken, the status still counts."""
 
 import asyncio
 import gzip
-import ssl
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import httpx
 import pytest
 
-from bitminter_async.errors import BitminterError, DecodeError, Fault, RequestTimeout, TransportError
+from bitminter_async import BitminterError, Blocked, Client, DecodeError, Fault, Forbidden, RateLimited, ServerError
 from tests.support.clients import make_client
 from tests.support.samples import KEY, POOL
 from tests.support.transport import Chunks, Fake, answer
-from tests.support.wires import BASIC, OWNER_CALL, STATS_CALL, make_wire, nothing
+from tests.support.wires import STATS_CALL, make_wire, nothing
 
 LIMIT = 8 * 2**20
 JSON = b'{"hash_rate": 1701000, "active_workers": 1234, "active_users": 321}'
@@ -142,85 +141,68 @@ async def test_a_broken_body_is_a_decode_error(response: httpx.Response, fault: 
     assert error.__context__ is None
 
 
-class Hanging(httpx.AsyncByteStream):
-    """A body that begins and never ends."""
-
-    def __init__(self) -> None:
-        self.is_closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield b'{"hash_rate"'
-        await asyncio.sleep(1e6)
-
-    async def aclose(self) -> None:
-        """Remember that it was closed."""
-        self.is_closed = True
+_CUT = httpx.ReadError("cut")
 
 
-@pytest.mark.parametrize("delay", [1e6, 0.0, 2.0])
-async def test_silence_is_a_timeout(delay: float) -> None:
-    """The timeout bounds the whole attempt: before the headers, in the body, or a bit of both; the stream is closed."""
-    body, loop = Hanging(), asyncio.get_running_loop()
-    fake = Fake(httpx.Response(200, stream=body), answer(), delay=delay)
-    wire, start = make_wire(fake, timeout=2.5), loop.time()
-    with pytest.raises(
-        RequestTimeout, match=r"^GET https://pool\.example/api/users: no complete answer within 2\.5 s$"
-    ):
-        await wire.send(OWNER_CALL, nothing)
-    assert loop.time() - start == pytest.approx(2.5)
-    assert body.is_closed is (delay < 2.5)
-    fake.delay = 0.0
-    assert (await wire.send(STATS_CALL, nothing)).status == 200
+def _cut(status: int, headers: dict[str, str]) -> httpx.Response:
+    return httpx.Response(status, headers=headers, stream=Chunks([b"half of", _CUT]))
 
 
 @pytest.mark.parametrize(
-    ("raised", "kind", "said"),
+    ("response", "error", "rest"),
     [
-        (httpx.ConnectTimeout("slow"), RequestTimeout, "ConnectTimeout: slow"),
-        (httpx.PoolTimeout(""), RequestTimeout, "PoolTimeout"),
-        (httpx.ConnectError(f"no way with {KEY}"), TransportError, "ConnectError: no way with ***"),
-        (httpx.ReadError(BASIC), TransportError, "ReadError: ***"),
-        (httpx.RemoteProtocolError("cut"), TransportError, "RemoteProtocolError: cut"),
-        (httpx.UnsupportedProtocol("what"), TransportError, "UnsupportedProtocol: what"),
-        (httpx.StreamConsumed(), TransportError, "StreamConsumed: "),
-        (ConnectionResetError(104, "reset"), TransportError, "ConnectionResetError: [Errno 104] reset"),
-        (ssl.SSLError(1, "handshake"), TransportError, "handshake"),
+        (lambda: answer(b"", 429, {"Retry-After": "600", "Content-Encoding": "br"}), RateLimited, 600.0),
+        (lambda: answer(b"no gzip", 429, {"Retry-After": "600", "Content-Encoding": "gzip"}), RateLimited, 600.0),
+        (lambda: answer(b" " * (8 * 2**20 + 1), 403), Blocked, 900.0),
+        (lambda: _cut(503, {"Retry-After": "600"}), RateLimited, 600.0),
+        (lambda: _cut(403, {}), Blocked, 900.0),
+        (lambda: _cut(502, {}), ServerError, 0.0),
     ],
+    ids=["429 br", "429 no gzip", "403 too large", "503 cut", "403 cut", "502 cut"],
 )
-@pytest.mark.parametrize("in_body", [True, False])
-async def test_foreign_failures_are_translated(
-    *, raised: Exception, kind: type[BitminterError], said: str, in_body: bool
+async def test_the_status_counts_though_the_body_is_bad(
+    response: Callable[[], httpx.Response], error: type[BitminterError], rest: float
 ) -> None:
-    """A failure of the network, on the way or in the body, is ours, names URL and cause, and drags nothing along."""
-    body = Chunks([b"{", raised])
-    wire = make_wire(Fake(httpx.Response(200, stream=body) if in_body else raised, answer()))
-    with pytest.raises(kind) as caught:
-        await wire.send(OWNER_CALL, nothing)
-    error = caught.value
-    assert type(error) is kind
-    assert str(error).startswith(f"GET {POOL}/api/users: ")
-    assert said in str(error)
-    assert error.__cause__ is None
-    assert error.__context__ is None
-    assert body.is_closed is in_body
-    assert (await wire.send(STATS_CALL, nothing)).status == 200
+    """A rest or a block is heeded, and nothing asked meanwhile, although the body that came with it cannot be read."""
+    fake = Fake(response())
+    async with Client(base_url=POOL, transport=fake, attempts=1) as client:
+        for _ in range(2 if rest else 1):
+            with pytest.raises(error) as caught:
+                await client.pool.stats()
+            assert getattr(caught.value, "retry_after", 0.0) == pytest.approx(rest)
+        assert client.receipt.rested.total_seconds() == rest
+    assert len(fake.sent) == 1
 
 
-@pytest.mark.parametrize("fault", [AssertionError("unexpected"), RuntimeError("broken"), KeyError("x")])
-async def test_a_fault_of_a_given_transport_passes_as_it_is(fault: Exception) -> None:
-    """What is no failure of the network is the transport's own fault and reaches its author."""
-    with pytest.raises(type(fault)) as caught:
-        await make_wire(Fake(fault)).send(OWNER_CALL, nothing)
-    assert caught.value is fault
+async def test_a_body_that_stalls_does_not_hide_the_status() -> None:
+    """A 403 whose body never ends is a block once the time is over, and is not asked again."""
+
+    class Stalling(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            await asyncio.sleep(1000)
+            yield b""
+
+    fake = Fake(httpx.Response(403, stream=Stalling()))
+    async with Client(base_url=POOL, transport=fake) as client:
+        with pytest.raises(Blocked):
+            await client.pool.stats()
+    assert len(fake.sent) == 1
 
 
-async def test_a_cancelled_request_closes_its_stream() -> None:
-    """Cancellation passes through as it is, and the stream is closed."""
-    body = Hanging()
-    fake = Fake(httpx.Response(200, stream=body))
-    task = asyncio.create_task(make_wire(fake).send(OWNER_CALL, nothing))
-    await asyncio.sleep(1)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert body.is_closed
+async def test_an_empty_body_in_gzip_is_empty() -> None:
+    """No byte at all under `Content-Encoding: gzip` is an empty answer, not a broken one."""
+    fake = Fake(answer(b"", headers={"Content-Encoding": "gzip"}))
+    async with Client(KEY, base_url=POOL, transport=fake) as client:
+        with pytest.raises(Forbidden, match="switched off"):
+            await client.users.get()
+
+
+@pytest.mark.parametrize("encoding", [f"{'x' * 20}{KEY}", f"gzip\x1b[2J{KEY}"])
+async def test_an_odd_encoding_shows_no_key_and_no_control_character(encoding: str) -> None:
+    """The encoding is masked before it is cut for show."""
+    fake = Fake(answer(b"", headers={"Content-Encoding": encoding}))
+    async with Client(KEY, base_url=POOL, transport=fake) as client:
+        with pytest.raises(DecodeError) as caught:
+            await client.pool.stats()
+    assert KEY[:6] not in str(caught.value)
+    assert caught.value.faults[0].got.isprintable()

@@ -3,13 +3,11 @@
 import asyncio
 import random
 import time
-import tracemalloc
 from itertools import pairwise
 
 import pytest
 
 from bitminter_async import BitminterError, Client
-from bitminter_async._session.pace import Pace
 from bitminter_async.local import LocalPool
 from tests.support.transport import Fake, answer
 
@@ -100,29 +98,6 @@ async def test_every_turn_is_used_on_virtual_time() -> None:
     async with Client(base_url="https://pool.example", transport=fake, interval=0.25) as client:
         await _ask_many(client, 100)
     assert fake.times == pytest.approx([fake.times[0] + 0.25 * number for number in range(100)], abs=1e-6)
-
-
-async def test_ten_thousand_waiters() -> None:
-    """10,000 waiters cost little memory each, are not polled, and get their turns in order."""
-    loop = asyncio.get_running_loop()
-    pace = Pace(1.0, 60.0)
-    order: list[int] = []
-
-    async def wait(number: int) -> None:
-        async with pace:
-            order.append(number)
-
-    tracemalloc.start()
-    tasks = [asyncio.create_task(wait(number)) for number in range(10_000)]
-    await asyncio.sleep(0)
-    begin, used = loop.time(), tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert used / 10_000 < 4096
-    spent = time.process_time()
-    await asyncio.gather(*tasks)
-    assert (time.process_time() - spent) / 10_000 < 0.001
-    assert order == list(range(10_000))
-    assert loop.time() - begin == pytest.approx(9999.0, abs=1e-3)
 
 
 async def test_a_thousand_tasks_with_one_question_make_one_request() -> None:

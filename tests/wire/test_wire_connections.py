@@ -1,13 +1,11 @@
-"""The wire's connections: which proxy they take, one kept, broken ones got over; most of it over a real socket."""
+"""The wire's connections, over a real socket: one is kept, broken ones are got over, and a proxy is asked."""
 
 import asyncio
 import gzip
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
-import httpx
 import pytest
 import pytest_asyncio
 
@@ -15,57 +13,8 @@ from bitminter_async import Client, RequestTimeout, TransportError
 from tests.support.clients import make_client
 from tests.support.clock import pass_time
 from tests.support.samples import KEY
-from tests.support.transport import Fake
-from tests.support.wires import make_wire
 
-PROXY = "http://proxy.example:3128"
 JSON = b'{"hash_rate": 1701000, "active_workers": 1234, "active_users": 321}'
-
-
-@pytest.mark.parametrize(
-    ("base_url", "proxy", "environment", "used"),
-    [
-        ("https://pool.example", None, {}, None),
-        ("https://pool.example", None, {"HTTPS_PROXY": PROXY}, PROXY),
-        ("https://pool.example", None, {"https_proxy": "proxy.example:3128"}, PROXY),
-        ("https://pool.example", None, {"HTTP_PROXY": PROXY}, None),
-        ("https://pool.example", None, {"ALL_PROXY": PROXY}, PROXY),
-        ("https://pool.example", None, {"ALL_PROXY": "http://other.example", "HTTPS_PROXY": PROXY}, PROXY),
-        ("http://pool.example", None, {"HTTP_PROXY": PROXY, "HTTPS_PROXY": "http://other.example"}, PROXY),
-        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "other.example"}, PROXY),
-        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "a.example, pool.example"}, None),
-        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": ".example"}, None),
-        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, None),
-        ("https://pool.example:8443", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "pool.example:8443"}, None),
-        ("https://pool.example:8443", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "pool.example:443"}, PROXY),
-        ("https://pool.example", PROXY, {}, PROXY),
-        ("https://pool.example", "proxy.example:3128", {"HTTPS_PROXY": "http://other.example"}, PROXY),
-        ("https://pool.example", PROXY, {"NO_PROXY": "*"}, PROXY),
-        ("http://127.0.0.1:8420", None, {"HTTP_PROXY": PROXY}, None),
-        ("http://[::1]:8420", PROXY, {}, None),
-        ("http://localhost", PROXY, {"ALL_PROXY": PROXY}, None),
-    ],
-)
-def test_the_proxy(
-    monkeypatch: pytest.MonkeyPatch, base_url: str, proxy: str | None, environment: dict[str, str], used: str | None
-) -> None:
-    """A given proxy is taken, else the environment's unless NO_PROXY names the host; to loopback none."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    made: list[dict[str, Any]] = []
-
-    def make_transport(**options: Any) -> Fake:
-        made.append(options)
-        return Fake()
-
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
-    for _ in range(2):
-        make_wire(None, base_url, proxy=proxy).open()
-    assert [options["proxy"] for options in made] == [used, used]
-    assert [options["trust_env"] for options in made] == [False, False]
-    contexts = [options["verify"] for options in made]
-    assert (contexts[0] is contexts[1]) is base_url.startswith("https")
-    assert [context.verify_mode for context in contexts] == [ssl.CERT_REQUIRED] * 2
 
 
 def respond(body: bytes = JSON, *headers: str) -> bytes:

@@ -1,0 +1,75 @@
+"""Closing a single flight: every waiter is told, and every request is over when it returns."""
+
+import asyncio
+
+import pytest
+
+from tests.support.singleflight import BadError, HeldRequests, outcomes, settle
+
+
+async def test_grounding_ends_every_flight(held: HeldRequests) -> None:
+    """Each waiter gets a copy of the error, each request is cancelled, and no task is left when it returns."""
+    waiters = [held.join(question) for question in "aabc"]
+    await settle()
+    held.finish("just in time", "c")
+    waiters[0].cancel()
+    error = BadError("closed")
+    await held.single_flight.ground(error)
+    assert sorted(held.ended) == ["a", "b", "c"]
+    assert not any(question in held.single_flight for question in "abc")
+    raised = await outcomes(waiters)
+    assert [type(each) for each in raised] == [asyncio.CancelledError, BadError, BadError, BadError]
+    assert error not in raised
+    assert [str(each) for each in raised[1:]] == ["closed"] * 3
+
+
+async def test_grounding_waits_for_the_slow_to_end(held: HeldRequests) -> None:
+    """A request that takes its time to end is over when it returns, and so is one that all had left before."""
+    loop = asyncio.get_running_loop()
+
+    async def ask() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(5)
+
+    left, kept = (asyncio.ensure_future(held.single_flight.join(question, ask)) for question in ("left", "kept"))
+    await settle()
+    left.cancel()
+    await settle()
+    assert len(asyncio.all_tasks()) == 4  # this one, both requests, and who still waits
+    before = loop.time()
+    grounding = asyncio.ensure_future(held.single_flight.ground(BadError()))
+    await settle()
+    assert "kept" not in held.single_flight
+    await grounding
+    assert loop.time() - before == pytest.approx(5)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    with pytest.raises(BadError):
+        await kept
+
+
+async def test_grounding_what_never_flew(held: HeldRequests) -> None:
+    """With nothing in the air there is nothing to do, once or twice."""
+    await held.single_flight.ground(BadError())
+    await held.single_flight.ground(BadError())
+    assert held.is_clear()
+
+
+async def test_grounding_leaves_the_dying_to_their_cleaning_up(held: HeldRequests) -> None:
+    """A request that all had left is cancelled once: closing does not break into what it does to end."""
+    cleaned: list[str] = []
+
+    async def ask() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(1)
+            cleaned.append("all")
+
+    waiter = asyncio.ensure_future(held.single_flight.join("slow", ask))
+    await settle()
+    waiter.cancel()
+    await settle()
+    await held.single_flight.ground(BadError())
+    assert cleaned == ["all"]

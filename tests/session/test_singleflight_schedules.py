@@ -1,0 +1,79 @@
+"""A single flight under any schedule: who gets what, and how often is asked, is as a model of it says."""
+
+import asyncio
+from typing import Any, TypeAlias
+
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.clock import VirtualLoop
+from tests.support.singleflight import BadError, HeldRequests, outcomes, settle
+
+Step: TypeAlias = tuple[str, str, int]
+STEPS = st.tuples(
+    st.sampled_from(["join", "join", "leave", "answer", "fail"]), st.sampled_from("ab"), st.integers(0, 5)
+)
+
+
+@define
+class Model:
+    """What should happen: who waits for what, how it ended for whom, and how many requests were made."""
+
+    waits: dict[str, list[int]] = field(factory=dict[str, list[int]])
+    ends: dict[int, object] = field(factory=dict[int, object])
+    requests: dict[str, int] = field(factory=dict[str, int])
+    waiters: int = 0
+
+    def step(self, what: str, question: str, who: int) -> None:
+        """Take one step."""
+        if what == "join":
+            if question not in self.waits:
+                self.requests[question] = self.requests.get(question, 0) + 1
+            self.waits.setdefault(question, []).append(self.waiters)
+            self.waiters += 1
+        elif what == "leave":
+            for waiting in [waiting for waiting in self.waits.values() if who in waiting]:
+                waiting.remove(who)
+                self.ends[who] = "cancelled"
+        else:
+            self.ends |= dict.fromkeys(self.waits.pop(question, []), what)
+        self.waits = {question: waiting for question, waiting in self.waits.items() if waiting}
+
+
+async def fly(steps: list[Step]) -> None:
+    """Take the steps with the model and with flights, and compare after each."""
+    held, model, waiters = HeldRequests(), Model(), list[asyncio.Task[Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: held.complaints.append(complaint))
+    for what, question, who in steps:
+        if what == "join":
+            waiters.append(held.join(question))
+        elif what == "leave" and who < len(waiters):
+            waiters[who].cancel()
+        elif what in {"answer", "fail"} and question in model.waits:
+            held.finish(what if what == "answer" else BadError(what), question)
+        model.step(what, question, who)
+        await settle()
+        assert {question for question in "ab" if question in held.single_flight} == model.waits.keys()
+        assert {n: end_of(waiter) for n, waiter in enumerate(waiters) if waiter.done()} == model.ends
+        assert {question: len(requests) for question, requests in held.requests.items()} == model.requests
+        assert len(asyncio.all_tasks()) == 1 + len(model.waits) + sum(map(len, model.waits.values()))
+    await held.single_flight.ground(BadError("fail"))
+    await outcomes(waiters)
+    del waiters
+    assert (asyncio.all_tasks(), held.complaints) == ({asyncio.current_task()}, [])
+
+
+def end_of(waiter: asyncio.Task[Any]) -> object:
+    """How it ended."""
+    if waiter.cancelled():
+        return "cancelled"
+    return str(waiter.exception() or waiter.result())
+
+
+@given(st.lists(STEPS, max_size=25))
+@settings(max_examples=120, deadline=None)
+def test_any_schedule_goes_as_the_model_says(steps: list[Step]) -> None:
+    """Whoever joins, leaves or lands in whichever order: who gets what, and how often is asked, is as modelled."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(fly(steps))

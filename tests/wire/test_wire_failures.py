@@ -1,0 +1,137 @@
+"""Failures of the wire: told in our own words, within the time, and without the key."""
+
+import asyncio
+import ssl
+import traceback
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from bitminter_async import BitminterError, Client, RequestTimeout, TransportError
+from tests.support.samples import KEY, POOL
+from tests.support.transport import Chunks, Fake, answer
+from tests.support.wires import BASIC, OWNER_CALL, STATS_CALL, make_wire, nothing
+
+
+class Hanging(httpx.AsyncByteStream):
+    """A body that begins and never ends."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b'{"hash_rate"'
+        await asyncio.sleep(1e6)
+
+    async def aclose(self) -> None:
+        """Remember that it was closed."""
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("delay", [1e6, 0.0, 2.0])
+async def test_silence_is_a_timeout(delay: float) -> None:
+    """The timeout bounds the whole attempt: before the headers, in the body, or a bit of both; the stream is closed."""
+    body, loop = Hanging(), asyncio.get_running_loop()
+    fake = Fake(httpx.Response(200, stream=body), answer(), delay=delay)
+    wire, start = make_wire(fake, timeout=2.5), loop.time()
+    with pytest.raises(
+        RequestTimeout, match=r"^GET https://pool\.example/api/users: no complete answer within 2\.5 s$"
+    ):
+        await wire.send(OWNER_CALL, nothing)
+    assert loop.time() - start == pytest.approx(2.5)
+    assert body.is_closed is (delay < 2.5)
+    fake.delay = 0.0
+    assert (await wire.send(STATS_CALL, nothing)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "said"),
+    [
+        (httpx.ConnectTimeout("slow"), RequestTimeout, "ConnectTimeout: slow"),
+        (httpx.PoolTimeout(""), RequestTimeout, "PoolTimeout"),
+        (httpx.ConnectError(f"no way with {KEY}"), TransportError, "ConnectError: no way with ***"),
+        (httpx.ReadError(BASIC), TransportError, "ReadError: ***"),
+        (httpx.RemoteProtocolError("cut"), TransportError, "RemoteProtocolError: cut"),
+        (httpx.UnsupportedProtocol("what"), TransportError, "UnsupportedProtocol: what"),
+        (httpx.StreamConsumed(), TransportError, "StreamConsumed: "),
+        (ConnectionResetError(104, "reset"), TransportError, "ConnectionResetError: [Errno 104] reset"),
+        (ssl.SSLError(1, "handshake"), TransportError, "handshake"),
+    ],
+)
+@pytest.mark.parametrize("in_body", [True, False])
+async def test_foreign_failures_are_translated(
+    *, raised: Exception, kind: type[BitminterError], said: str, in_body: bool
+) -> None:
+    """A failure of the network, on the way or in the body, is ours, names URL and cause, and drags nothing along."""
+    body = Chunks([b"{", raised])
+    wire = make_wire(Fake(httpx.Response(200, stream=body) if in_body else raised, answer()))
+    with pytest.raises(kind) as caught:
+        await wire.send(OWNER_CALL, nothing)
+    error = caught.value
+    assert type(error) is kind
+    assert str(error).startswith(f"GET {POOL}/api/users: ")
+    assert said in str(error)
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert body.is_closed is in_body
+    assert (await wire.send(STATS_CALL, nothing)).status == 200
+
+
+@pytest.mark.parametrize("fault", [AssertionError("unexpected"), RuntimeError("broken"), KeyError("x")])
+async def test_a_fault_of_a_given_transport_passes_as_it_is(fault: Exception) -> None:
+    """What is no failure of the network is the transport's own fault and reaches its author."""
+    with pytest.raises(type(fault)) as caught:
+        await make_wire(Fake(fault)).send(OWNER_CALL, nothing)
+    assert caught.value is fault
+
+
+async def test_a_cancelled_request_closes_its_stream() -> None:
+    """Cancellation passes through as it is, and the stream is closed."""
+    body = Hanging()
+    fake = Fake(httpx.Response(200, stream=body))
+    task = asyncio.create_task(make_wire(fake).send(OWNER_CALL, nothing))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert body.is_closed
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, AssertionError, KeyError])
+async def test_a_foreign_error_that_shows_the_key_becomes_our_own(kind: type[Exception]) -> None:
+    """What a given transport raises passes as it is, unless its text holds the key: then it is told masked."""
+    fake = Fake(kind(f"no answer for /users?key={KEY}"), kind("no answer"))
+    async with Client(KEY, base_url=POOL, transport=fake, attempts=1) as client:
+        with pytest.raises(TransportError, match=r"no answer for /users\?key=\*\*\*"):
+            await client.users.get()
+        with pytest.raises(kind, match="no answer"):
+            await client.users.get()
+
+
+async def test_a_stray_cancellation_of_the_transport_is_no_cancellation() -> None:
+    """A transport that raises CancelledError of its own accord fails; the caller's task is not cancelled by it."""
+
+    def give_up(_: httpx.Request) -> httpx.Response:
+        raise asyncio.CancelledError
+
+    async with Client(base_url=POOL, transport=Fake(give_up), attempts=1) as client:
+        with pytest.raises(TransportError, match="gave up"):
+            await client.pool.stats()
+
+
+async def test_an_interrupt_carries_no_frame_that_holds_the_key() -> None:
+    """A BaseException from below passes through, without the frames in which the key stood."""
+
+    class Stop(BaseException):
+        pass
+
+    def stop(_: httpx.Request) -> httpx.Response:
+        raise Stop
+
+    async with Client(KEY, base_url=POOL, transport=Fake(stop)) as client:
+        with pytest.raises(Stop) as caught:
+            await client.users.get()
+    assert "handle_async_request" not in [entry.name for entry in caught.traceback]
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    assert f"key={KEY}" not in "".join(told)
