@@ -106,9 +106,11 @@ def test_no_test_module_imports_from_another() -> None:
         if path.relative_to(_TESTS).parts[0] in _NOT_YET:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = {alias.name for alias in node.names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
-            if isinstance(node, ast.ImportFrom):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
                 assert not node.level, f"{path} imports relatively"
-                names.add(node.module or "")
-            parts = {part for name in names for part in name.split(".")}
+                names = [node.module or "", *(alias.name for alias in node.names)]
+            parts = [part for name in names for part in name.split(".")]
             assert not any(part.startswith("test_") for part in parts), f"{path} imports from another test module"
