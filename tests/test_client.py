@@ -190,19 +190,19 @@ async def test_the_receipt_is_a_snapshot() -> None:
 class Stubborn(Fake):
     """A transport that fails to close."""
 
-    trouble: Exception
+    failure: Exception
 
     async def aclose(self) -> None:
         """Close, and fail."""
         await super().aclose()
-        raise self.trouble
+        raise self.failure
 
 
-@pytest.mark.parametrize("trouble", [OSError("gone"), httpx.CloseError("gone")])
-async def test_trouble_in_closing_is_no_trouble(trouble: Exception) -> None:
+@pytest.mark.parametrize("failure", [OSError("gone"), httpx.CloseError("gone")])
+async def test_a_transport_that_fails_to_close_is_closed(failure: Exception) -> None:
     """A transport that fails to close is gone, which is what was asked."""
     fake = Stubborn()
-    fake.trouble = trouble
+    fake.failure = failure
     await Client(base_url=POOL, transport=fake).aclose()
     assert fake.is_closed
 

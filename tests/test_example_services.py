@@ -97,8 +97,8 @@ def answered(pool: LocalPool, path: str) -> int:
     return sum(request.path == path and request.status == 200 for request in pool.requests)
 
 
-async def looks(pool: LocalPool, path: str, count: int) -> None:
-    """Wait until so many looks more have been answered."""
+async def wait_for_polls(pool: LocalPool, path: str, count: int) -> None:
+    """Wait until so many polls more have been answered."""
     goal = answered(pool, path) + count
     await until(lambda: answered(pool, path) >= goal)
 
@@ -122,7 +122,7 @@ async def test_idle_alert(tmp_path: Path) -> None:
         environment = {"BITMINTER_URL": url, "BITMINTER_KEY": key}
         options = ("--every", 0.1, "--state", state)
         async with running("idle_alert", *options, "--webhook", f"{webhook}/hook", **environment) as service:
-            await looks(pool, "/api/users", 1)
+            await wait_for_polls(pool, "/api/users", 1)
             pool.set_worker_alive("demo", "rig1", alive=False)
             await until(lambda: state.exists() and posted)
             pool.set_worker_alive("demo", "rig2", alive=False)
@@ -138,7 +138,7 @@ async def test_idle_alert(tmp_path: Path) -> None:
             await service.stop()
         assert {re.split(" at |,", line)[0] for line in told} == {"demo's rig1 is back", "demo's rig3 is idle"}
         async with running("idle_alert", *options, **environment) as service:
-            await looks(pool, "/api/users", 4)
+            await wait_for_polls(pool, "/api/users", 4)
             assert await service.stop() == ""
     assert len(posted) == 2
 
@@ -163,7 +163,7 @@ async def test_block_bot(tmp_path: Path) -> None:
         third = pool.find_block("NMC")
         async with running("block_bot", *options, BITMINTER_URL=url) as service:
             told = [await service.line() for _ in range(2)]
-            await looks(pool, "/api/pool/blocks", 3)
+            await wait_for_polls(pool, "/api/pool/blocks", 3)
             assert await service.stop() == ""
     match = re.fullmatch(r"\S+ found (BTC block \d+): 25\.\d{8} BTC, luck \d+%", found)
     assert match
@@ -238,7 +238,7 @@ async def test_recorder(tmp_path: Path) -> None:
             async with running(
                 "recorder", "--every", 0.1, "--db", file, BITMINTER_URL=url, BITMINTER_KEY=key
             ) as service:
-                await looks(pool, "/api/users", 5)
+                await wait_for_polls(pool, "/api/users", 5)
                 plots.append(await service.stop())
             with closing(sqlite3.connect(file)) as db:
                 rows.append(db.execute("SELECT ghps, workers, users FROM pool ORDER BY time").fetchall())

@@ -97,7 +97,7 @@ async def _live(stats: Ask, user: Callable[[str], Awaitable[object]], walk: Ask,
             demand.wants(question, every)
             loop = asyncio.get_running_loop()
             asked = loop.time()
-            with suppress(BitminterError, httpx.HTTPError):  # a bot would tell its user; the next look is due anyway
+            with suppress(BitminterError, httpx.HTTPError):  # a bot would tell its user; the next poll is due anyway
                 await ask()
             await asyncio.sleep(max(0.0, asked + every - loop.time()))
 

@@ -201,7 +201,7 @@ async def test_a_walk_asks_for_its_pages(name: str, arguments: dict[str, Any], q
 
 
 @pytest.mark.parametrize(("name", "record", "moment"), [("blocks", BLOCK, "generated"), ("shifts", SHIFT, "completed")])
-async def test_a_walk_heeds_its_bounds(name: str, record: dict[str, Any], moment: str) -> None:
+async def test_a_walk_keeps_to_its_bounds(name: str, record: dict[str, Any], moment: str) -> None:
     """`since` and `until` include their own moment, `after` excludes its own id; every page is asked anew."""
     page = [record | {"id": number, moment: 1000 + number} for number in (9, 8, 7, 6)]
     fake = Fake(*(answer(page) for _ in range(4)))

@@ -82,7 +82,7 @@ async def test_leaving_a_walk_leaves_nothing_behind(leave: str) -> None:
                 seen += [(await anext(blocks)).id for _ in range(21)]
         else:
             task = asyncio.create_task(walk())
-            await asyncio.sleep(1.25)  # in the second page's air, unless it was left before
+            await asyncio.sleep(1.25)  # while the second page is under way, unless it was left before
             task.cancel()
             await asyncio.wait([task])
             assert leave != "error" or isinstance(task.exception(), LookupError)
@@ -90,7 +90,7 @@ async def test_leaving_a_walk_leaves_nothing_behind(leave: str) -> None:
         gc.collect()
         await asyncio.sleep(100)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert fake.in_air == 0
+        assert fake.in_flight == 0
     assert len(fake.sent) == (2 if leave == "cancel" else 1)
 
 

@@ -64,7 +64,7 @@ async def test_failures_are_not_kept() -> None:
     assert len(fake.sent) == 3
 
 
-async def test_the_same_question_in_the_air_is_shared() -> None:
+async def test_the_same_question_under_way_is_shared() -> None:
     """Who asks what is already under way, with `max_age=0` too, gets its answer; other questions take their turn."""
     fake = Fake(answer(), answer(5), delay=2)
     async with make_client(fake) as client:
@@ -76,11 +76,11 @@ async def test_the_same_question_in_the_air_is_shared() -> None:
         assert await other == 5
         assert client.receipt.joined == 3
     assert fake.paths == [STATS_PATH, "/api/pool/workers"]
-    assert fake.most_in_air == 1
+    assert fake.most_in_flight == 1
 
 
-async def test_one_request_is_in_the_air() -> None:
-    """However many ask, one request is in the air at a time, first come first served, the interval apart."""
+async def test_one_request_is_under_way_at_a_time() -> None:
+    """However many ask, one request is under way at a time, first come first served, the interval apart."""
     fake = Fake(answer([BLOCK]), delay=3, repeat=True)
     async with make_client(fake, interval=5) as client:
         start = now()
@@ -89,7 +89,7 @@ async def test_one_request_is_in_the_air() -> None:
         assert client.receipt.shortest_gap == client.receipt.mean_gap
     assert fake.paths == [f"/api/pool/blocks?max=10&offset={number}" for number in range(10)]
     assert fake.times == pytest.approx([start + 5 * number for number in range(10)])
-    assert fake.most_in_air == 1
+    assert fake.most_in_flight == 1
 
 
 class Late(Fake):
@@ -151,6 +151,6 @@ async def test_a_waiter_that_is_thrown_away_takes_its_request_along() -> None:
         await asyncio.sleep(1.0)
         call.close()
         await asyncio.sleep(10.0)
-        assert fake.in_air == 0
+        assert fake.in_flight == 0
         assert client.receipt.requests == 1
         assert len(asyncio.all_tasks()) == 1

@@ -22,7 +22,7 @@ from tests.support.transport import Fake, answer
         (lambda: Fake(answer(b"", 500), delay=0.1), {"interval": 100}, 1),
         (lambda: Fake(answer(b"", 429, {"Retry-After": "30"})), {}, 1),
     ],
-    ids=["in the air", "waiting", "retrying", "resting"],
+    ids=["under way", "waiting", "retrying", "resting"],
 )
 async def test_closing_ends_what_is_under_way(fake: Callable[[], Fake], options: dict[str, Any], sent: int) -> None:
     """Whatever a call is waiting for, closing ends it at once, with an error of its own, and leaves nothing behind."""

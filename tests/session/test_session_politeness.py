@@ -135,7 +135,7 @@ async def test_no_call_takes_longer_than_its_options_say(script: str) -> None:
 
 @pytest.mark.socket
 async def test_a_thousand_cancelled_requests_leave_the_connection_usable() -> None:
-    """After 1,000 requests cancelled in the air, the next succeeds at once, over the one connection that is open."""
+    """After 1,000 requests cancelled under way, the next succeeds at once, over the one connection that is open."""
     pool = LocalPool(limit=None)
     async with pool.serve() as url, Client(base_url=url, interval=0) as client:
         pool.slow_next(30.0, times=1000)

@@ -1,4 +1,4 @@
-"""Flights: one request for all who ask the same, and nothing left behind, whoever leaves when."""
+"""Single flight: one request for all who ask the same, and nothing left behind, whoever leaves when."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ def depth(error: BaseException) -> int:
 
 
 async def test_one_request_serves_all(held: HeldRequests) -> None:
-    """All who ask the same while it is in the air share one request and get the very same answer."""
+    """All who ask the same while it is under way share one request and get the very same answer."""
     waiters = [held.join() for _ in range(100)]
     await settle()
     waiters += [held.join() for _ in range(100)]
@@ -29,8 +29,8 @@ async def test_one_request_serves_all(held: HeldRequests) -> None:
     assert len(held.requests["q"]) == 1
 
 
-async def test_other_questions_fly_apart(held: HeldRequests) -> None:
-    """Each question has its own flight and its own answer."""
+async def test_each_question_has_a_request_of_its_own(held: HeldRequests) -> None:
+    """Each question has its own request and its own answer."""
     waiters = [held.join(question) for question in "abab"]
     await settle()
     assert [question in held.single_flight for question in "abc"] == [True, True, False]
@@ -42,7 +42,7 @@ async def test_other_questions_fly_apart(held: HeldRequests) -> None:
 
 
 async def test_an_answer_is_not_remembered(held: HeldRequests) -> None:
-    """Who asks after the landing starts a new flight: keeping answers is the cache's business."""
+    """Who asks after the answer came starts a new request: keeping answers is the cache's business."""
     for answer in (1, 2):
         waiter = held.join()
         await settle()
@@ -99,7 +99,7 @@ async def test_cancelled_before_it_began(held: HeldRequests) -> None:
     assert held.is_clear()
 
 
-async def test_no_newcomer_joins_a_dying_flight(held: HeldRequests) -> None:
+async def test_no_newcomer_joins_a_request_that_is_being_cancelled(held: HeldRequests) -> None:
     """Who asks in the very moment in which the last one leaves starts a new request, and gets its answer."""
     first = held.join()
     await settle()
@@ -113,7 +113,7 @@ async def test_no_newcomer_joins_a_dying_flight(held: HeldRequests) -> None:
     assert await newcomer == "new"
 
 
-async def test_a_newcomer_saves_a_flight_that_the_last_has_not_yet_left(held: HeldRequests) -> None:
+async def test_a_newcomer_saves_a_request_that_the_last_has_not_yet_left(held: HeldRequests) -> None:
     """A cancellation that has not arrived yet is no reason to end a request that somebody new waits for."""
     first = held.join()
     await settle()
@@ -163,8 +163,8 @@ async def test_a_request_cancelled_from_outside_cancels_its_waiters(held: HeldRe
 
 @pytest.mark.parametrize("outcome", ["answer", BadError("bad")])
 @pytest.mark.parametrize("ticks", range(4))
-async def test_cancelled_while_it_lands(held: HeldRequests, outcome: object, ticks: int) -> None:
-    """A waiter cancelled in the moment of the landing is cancelled or served; no error of its is left unlooked at."""
+async def test_cancelled_while_the_request_ends(held: HeldRequests, outcome: object, ticks: int) -> None:
+    """A waiter cancelled as the request ends is cancelled or served; no error is left unretrieved."""
     waiters = [held.join() for _ in range(2)]
     await settle()
     held.finish(outcome)
@@ -178,8 +178,8 @@ async def test_cancelled_while_it_lands(held: HeldRequests, outcome: object, tic
     assert held.is_clear()
 
 
-async def test_a_landed_flight_holds_nothing(held: HeldRequests) -> None:
-    """Flights keep no answer alive once it has been handed out."""
+async def test_an_answer_is_not_held(held: HeldRequests) -> None:
+    """No answer is kept alive once it has been handed out."""
 
     class Answer:
         """Something that can be watched."""

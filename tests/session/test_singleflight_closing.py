@@ -7,7 +7,7 @@ import pytest
 from tests.support.singleflight import BadError, HeldRequests, outcomes, settle
 
 
-async def test_grounding_ends_every_flight(held: HeldRequests) -> None:
+async def test_closing_ends_every_request(held: HeldRequests) -> None:
     """Each waiter gets a copy of the error, each request is cancelled, and no task is left when it returns."""
     waiters = [held.join(question) for question in "aabc"]
     await settle()
@@ -23,7 +23,7 @@ async def test_grounding_ends_every_flight(held: HeldRequests) -> None:
     assert [str(each) for each in raised[1:]] == ["closed"] * 3
 
 
-async def test_grounding_waits_for_the_slow_to_end(held: HeldRequests) -> None:
+async def test_closing_waits_for_the_slow_to_end(held: HeldRequests) -> None:
     """A request that takes its time to end is over when it returns, and so is one that all had left before."""
     loop = asyncio.get_running_loop()
 
@@ -39,24 +39,24 @@ async def test_grounding_waits_for_the_slow_to_end(held: HeldRequests) -> None:
     await settle()
     assert len(asyncio.all_tasks()) == 4  # this one, both requests, and who still waits
     before = loop.time()
-    grounding = asyncio.ensure_future(held.single_flight.ground(BadError()))
+    closing = asyncio.ensure_future(held.single_flight.ground(BadError()))
     await settle()
     assert "kept" not in held.single_flight
-    await grounding
+    await closing
     assert loop.time() - before == pytest.approx(5)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     with pytest.raises(BadError):
         await kept
 
 
-async def test_grounding_what_never_flew(held: HeldRequests) -> None:
-    """With nothing in the air there is nothing to do, once or twice."""
+async def test_closing_what_was_never_used(held: HeldRequests) -> None:
+    """With nothing under way there is nothing to do, once or twice."""
     await held.single_flight.ground(BadError())
     await held.single_flight.ground(BadError())
     assert held.is_clear()
 
 
-async def test_grounding_leaves_the_dying_to_their_cleaning_up(held: HeldRequests) -> None:
+async def test_closing_leaves_what_is_being_cancelled_to_its_cleaning_up(held: HeldRequests) -> None:
     """A request that all had left is cancelled once: closing does not break into what it does to end."""
     cleaned: list[str] = []
 

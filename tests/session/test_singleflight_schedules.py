@@ -41,8 +41,8 @@ class Model:
         self.waits = {question: waiting for question, waiting in self.waits.items() if waiting}
 
 
-async def fly(steps: list[Step]) -> None:
-    """Take the steps with the model and with flights, and compare after each."""
+async def run_steps(steps: list[Step]) -> None:
+    """Take the steps with the model and with a single flight, and compare after each."""
     held, model, waiters = HeldRequests(), Model(), list[asyncio.Task[Any]]()
     asyncio.get_running_loop().set_exception_handler(lambda _, complaint: held.complaints.append(complaint))
     for what, question, who in steps:
@@ -74,6 +74,6 @@ def end_of(waiter: asyncio.Task[Any]) -> object:
 @given(st.lists(STEPS, max_size=25))
 @settings(max_examples=120, deadline=None)
 def test_any_schedule_goes_as_the_model_says(steps: list[Step]) -> None:
-    """Whoever joins, leaves or lands in whichever order: who gets what, and how often is asked, is as modelled."""
+    """Whoever joins, leaves or is answered, in any order: who gets what, and how often is asked, is as in the model."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(fly(steps))
+        runner.run(run_steps(steps))

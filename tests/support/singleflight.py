@@ -44,7 +44,7 @@ class HeldRequests:
             request.set_result(outcome)
 
     def is_clear(self) -> bool:
-        """Whether nothing is left: no flight, no task but the test's own, and nothing that asyncio complains of."""
+        """Whether nothing is left: no task but the test's own, and nothing that asyncio complains of."""
         gc.collect()
         return (asyncio.all_tasks(), self.complaints) == ({asyncio.current_task()}, [])
 

@@ -64,9 +64,14 @@ class Fake(httpx.AsyncBaseTransport):
         self.delay = delay
         self.repeat = repeat
         self.sent: list[Sent] = []
-        self.in_air = 0
-        self.most_in_air = 0
+        self.in_flight = 0
+        self.most_in_flight = 0
         self.is_closed = False
+
+    @property
+    def in_air(self) -> int:
+        """The old name of `in_flight`, for the tests that still ask for it."""
+        return self.in_flight
 
     @property
     def paths(self) -> list[str]:
@@ -83,13 +88,13 @@ class Fake(httpx.AsyncBaseTransport):
         self.sent.append(Sent(asyncio.get_running_loop().time(), request))
         assert self.script, f"no test expects GET {request.url}"
         step = self.script[0] if self.repeat and len(self.script) == 1 else self.script.pop(0)
-        self.in_air += 1
-        self.most_in_air = max(self.most_in_air, self.in_air)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             if self.delay:
                 await asyncio.sleep(self.delay)
         finally:
-            self.in_air -= 1
+            self.in_flight -= 1
         if isinstance(step, Exception):
             raise step
         if isinstance(step, httpx.Response):

@@ -141,11 +141,9 @@ async def test_a_broken_body_is_a_decode_error(response: httpx.Response, fault: 
     assert error.__context__ is None
 
 
-_CUT = httpx.ReadError("cut")
-
-
-def _cut(status: int, headers: dict[str, str]) -> httpx.Response:
-    return httpx.Response(status, headers=headers, stream=Chunks([b"half of", _CUT]))
+def cut_short(status: int, headers: dict[str, str]) -> httpx.Response:
+    """A response whose body breaks off."""
+    return httpx.Response(status, headers=headers, stream=Chunks([b"half of", httpx.ReadError("cut")]))
 
 
 @pytest.mark.parametrize(
@@ -154,16 +152,16 @@ def _cut(status: int, headers: dict[str, str]) -> httpx.Response:
         (lambda: answer(b"", 429, {"Retry-After": "600", "Content-Encoding": "br"}), RateLimited, 600.0),
         (lambda: answer(b"no gzip", 429, {"Retry-After": "600", "Content-Encoding": "gzip"}), RateLimited, 600.0),
         (lambda: answer(b" " * (8 * 2**20 + 1), 403), Blocked, 900.0),
-        (lambda: _cut(503, {"Retry-After": "600"}), RateLimited, 600.0),
-        (lambda: _cut(403, {}), Blocked, 900.0),
-        (lambda: _cut(502, {}), ServerError, 0.0),
+        (lambda: cut_short(503, {"Retry-After": "600"}), RateLimited, 600.0),
+        (lambda: cut_short(403, {}), Blocked, 900.0),
+        (lambda: cut_short(502, {}), ServerError, 0.0),
     ],
     ids=["429 br", "429 no gzip", "403 too large", "503 cut", "403 cut", "502 cut"],
 )
 async def test_the_status_counts_though_the_body_is_bad(
     response: Callable[[], httpx.Response], error: type[BitminterError], rest: float
 ) -> None:
-    """A rest or a block is heeded, and nothing asked meanwhile, although the body that came with it cannot be read."""
+    """A rest or a block holds, and nothing is asked meanwhile, although the body that came with it cannot be read."""
     fake = Fake(response())
     async with Client(base_url=POOL, transport=fake, attempts=1) as client:
         for _ in range(2 if rest else 1):

@@ -105,7 +105,7 @@ async def test_a_key_is_quoted_in_the_query() -> None:
 def test_the_key_is_refused_a_clear_or_unchosen_way(
     *, base_url: str | None, allow_plain_http: bool, refused: str | None
 ) -> None:
-    """A keyed call is admitted over https or to loopback, to a host that was chosen; the refusal says what to do."""
+    """A keyed call may be sent over https or to loopback, to a host that was chosen; the refusal says what to do."""
     wire = make_wire(None, base_url, allow_plain_http=allow_plain_http)
     wire.admit(STATS_CALL)
     make_wire(None, base_url, api_key=None).admit(OWNER_CALL)

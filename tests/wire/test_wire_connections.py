@@ -158,7 +158,7 @@ async def test_no_server_is_told(server: Server) -> None:
 @pytest.mark.socket
 @pytest.mark.parametrize("reply", [None, respond(JSON, "Content-Length: 9999")])
 async def test_cancelled_requests_exhaust_nothing(server: Server, reply: bytes | None) -> None:
-    """After 150 requests cancelled in the air the next call succeeds at once, over the only open connection."""
+    """After 150 requests cancelled under way the next call succeeds at once, over the only open connection."""
     server.reply = reply
     async with connect(server) as client:
         for _ in range(150):

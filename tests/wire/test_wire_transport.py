@@ -46,7 +46,7 @@ async def test_our_own_transport_is_replaced_after_a_failure(own: list[Fake]) ->
 
 
 async def test_our_own_transport_is_replaced_after_a_cancelled_request(own: list[Fake]) -> None:
-    """A request that was cancelled in the air may have cost the transport a connection, so it serves no more."""
+    """A request that was cancelled under way may have cost the transport a connection, so it serves no more."""
     wire = make_wire(None)
     wire.open()
     own[0].delay = 10
