@@ -62,7 +62,7 @@ async def main() -> None:
     """Find a pool and watch it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, help="the state file (default: block_bot.json)")
-    parser.add_argument("--every", type=float, default=60, help="seconds from look to look (default: %(default)s)")
+    parser.add_argument("--every", type=float, default=60, help="seconds between polls (default: %(default)s)")
     options = parser.parse_args()
     async with AsyncExitStack() as stack:
         url, every, state = os.environ.get("BITMINTER_URL"), options.every, Path("block_bot.json")

@@ -57,7 +57,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--webhook", metavar="URL", help="where to post")
     parser.add_argument("--state", type=Path, help="the state file (default: idle_alert.json)")
-    parser.add_argument("--every", type=float, default=60, help="seconds from look to look (default: %(default)s)")
+    parser.add_argument("--every", type=float, default=60, help="seconds between polls (default: %(default)s)")
     options = parser.parse_args()
     async with AsyncExitStack() as stack:
         url, key, every, state = os.environ.get("BITMINTER_URL"), None, options.every, Path("idle_alert.json")

@@ -55,7 +55,7 @@ async def main() -> None:
     """Find a pool, record it, and show what there is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--db", help="the file (default: recorder.sqlite)")
-    parser.add_argument("--every", type=float, default=60, help="seconds from look to look (default: %(default)s)")
+    parser.add_argument("--every", type=float, default=60, help="seconds between polls (default: %(default)s)")
     options = parser.parse_args()
     async with AsyncExitStack() as stack:
         url, key, every = os.environ.get("BITMINTER_URL"), None, options.every
