@@ -2,9 +2,15 @@
 
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-__all__ = ["Call", "Caller"]
+__all__ = ["Call", "Caller", "Kind"]
 
 T = TypeVar("T")
+
+
+class Kind(Generic[T]):
+    """A kind of answer that no type of its own stands for: what is made of it is a `T`."""
+
+    __slots__ = ()
 
 
 class Call(NamedTuple, Generic[T]):
@@ -12,7 +18,7 @@ class Call(NamedTuple, Generic[T]):
 
     path: str
     """The path after `/api/`, quoted."""
-    kind: type[T]
+    kind: type[T] | Kind[T]
     """What is made of the answer."""
     params: tuple[tuple[str, str], ...] = ()
     keyed: bool = False

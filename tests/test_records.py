@@ -136,7 +136,7 @@ def test_there_are_five_statuses() -> None:
 
 @pytest.mark.parametrize("kind", [ChainRound, Block, Shift, UserShift])
 @pytest.mark.parametrize(
-    ("accepted", "rejected", "rate"), [(75, 25, 0.25), (0, 0, 0.0), (5, 0, 0.0), (0, 5, 1.0), (2**64 - 1, 1, 2**-64)]
+    ("accepted", "rejected", "rate"), [(75, 25, 0.25), (0, 0, 0.0), (5, 0, 0.0), (0, 5, 1.0), (2**63 - 1, 1, 2**-63)]
 )
 def test_the_reject_rate(kind: type[Any], accepted: int, rejected: int, rate: float) -> None:
     """The rate is rejected / (accepted + rejected), and 0 where there was no work."""

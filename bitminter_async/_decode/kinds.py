@@ -1,152 +1,101 @@
-"""One JSON value, read strictly: what each kind of scalar may look like on the wire.
+"""The kinds of scalar that the API documents: each rule stands here once, and both readings of an answer go by it."""
 
-A number may come as a JSON number or as one in quotes, since the API's clients met both. An integer may come as 12.0.
-All else that Python would coerce (`true` as 1, `"1_000"`, Arabic digits, NaN) is refused.
-"""
-
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple, NewType, cast
+from operator import itemgetter
+from typing import Annotated, Any, TypeVar
 
-import orjson
+import attrs
+from attrs import frozen
+from immutabledict import immutabledict
+from msgspec import Meta
 
+from .._call import Kind
+from ..records import Block, BlockStatus, PoolStats, Round
 from ..units import HashRate
 
-__all__ = ["INLINE", "SCALARS", "FromMinusOne", "Ghps", "Scalar"]
+__all__ = ["FROM_MINUS_ONE", "GHPS", "SCALARS", "Scalar", "fields", "mapping", "scalar_of"]
 
-_NUMERAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
-_MAX_NUMERAL = 40
-_MAX_INT = 2**64 - 1  # the most that orjson reads as an integer
-_MAX_EXACT = 2**52  # above it, a JSON number may have lost its fraction on its way to a float
-_MAX_MEASURE = 10**99
+T = TypeVar("T")
+
+_MAX_INT = 2**63 - 1
+_MAX_AMOUNT = Decimal(2**52)
+_LEAST_DIGIT = -100  # the power of ten of an amount's first digit: below it, printing one would take for ever
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _LONGEST = 86_399_999_999_999  # seconds in the longest timedelta, less a day
 
+_Measure = Annotated[float, Meta(ge=0, le=1e99)]
+_Moment = Annotated[int, Meta(ge=0, le=_LAST_SECOND)] | Annotated[float, Meta(ge=0, le=_LAST_SECOND)]
+_Span = Annotated[int, Meta(ge=0, le=_LONGEST)] | Annotated[float, Meta(ge=0, le=_LONGEST)]
 
-def _number(value: object) -> int | float | Decimal:
-    if isinstance(value, str) and len(value) <= _MAX_NUMERAL and _NUMERAL.fullmatch(value):
-        return Decimal(value)
-    if type(value) is int or type(value) is float:  # no isinstance: a bool is no number here
-        return value
+
+@frozen(eq=False)
+class Scalar(Kind[T]):
+    """One kind of scalar.
+
+    Attributes:
+        expected: What the API documents, in words.
+        wire: What msgspec checks as it parses: the JSON type and its bounds. Of a number that is `Any`, its text.
+        make: What makes the value of that; None where it is the value already. A ValueError refuses it.
+    """
+
+    expected: str
+    wire: Any
+    make: Callable[[Any], T] | None = None
+
+
+def _amount(number: object) -> Decimal:
+    # Of an integer msgspec makes an int, of any other number, by its own text, a Decimal (`float_hook`).
+    amount = Decimal(number) if type(number) is int else number
+    if type(amount) is Decimal and abs(amount) <= _MAX_AMOUNT and amount.adjusted() > _LEAST_DIGIT:
+        return amount
     raise ValueError
 
 
-def _number_within(least: int, most: float, value: object) -> int | float | Decimal:
-    number = _number(value)
-    if number < least or number > most:
-        raise ValueError
-    return number
+_moment = partial(datetime.fromtimestamp, tz=UTC)
 
 
-def _integer(value: object, least: int = 0) -> int:
-    number = _number_within(least, _MAX_EXACT if type(value) is float else _MAX_INT, value)
-    if (whole := int(number)) != number:
-        raise ValueError
-    return whole
+def _moment_or_none(seconds: float | None) -> datetime | None:
+    return _moment(seconds) if seconds else None
 
 
-def _measure(value: object) -> float:
-    return float(_number_within(0, _MAX_MEASURE, value))
+FROM_MINUS_ONE = Scalar[int]("an integer from -1 up", Annotated[int, Meta(ge=-1, le=_MAX_INT)])
+GHPS = Scalar("a number of Ghps from 0 up", _Measure, HashRate.from_ghps)
 
-
-def _money(value: object) -> Decimal:
-    number = _number(value)
-    if not -_MAX_EXACT <= number <= _MAX_EXACT:
-        raise ValueError
-    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)  # repr: its shortest text
-
-
-def _moment(value: object) -> datetime:
-    return datetime.fromtimestamp(float(_number_within(0, _LAST_SECOND, value)), UTC)
-
-
-def _moment_or_none(value: object) -> datetime | None:
-    return _moment(value) if value is not None and _number(value) else None
-
-
-def _mhps(value: object) -> HashRate:
-    return HashRate.from_mhps(_measure(value))
-
-
-def _ghps(value: object) -> HashRate:
-    return HashRate.from_ghps(_measure(value))
-
-
-def _span(value: object) -> timedelta:
-    return timedelta(seconds=float(_number_within(0, _LONGEST, value)))
-
-
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise TypeError
-    return value
-
-
-def _truth(value: object) -> bool:
-    if type(value) is not bool:
-        raise TypeError
-    return value
-
-
-class Scalar(NamedTuple):
-    """How one kind of value is read: `fast` is an expression that passes what is already right and leaves the rest."""
-
-    expected: str
-    slow: Callable[[Any], object]
-    fast: str = "{slow}({value})"
-
-
-Ghps = cast("type[HashRate]", NewType("Ghps", HashRate))
-"""A hash rate that comes in Ghps: the pool's. A plain `HashRate` comes in Mhps: a user's."""
-FromMinusOne = cast("type[int]", NewType("FromMinusOne", int))
-"""An integer that may be -1. A plain `int` may not."""
-
-SCALARS: dict[Any, Scalar] = {
-    int: Scalar(
-        "an integer from 0 up",
-        _integer,
-        "v if type(v := {value}) is int and v >= 0 else {slow}(v)",
-    ),
-    FromMinusOne: Scalar(
-        "an integer from -1 up",
-        partial(_integer, least=-1),
-        "v if type(v := {value}) is int and v >= -1 else {slow}(v)",
-    ),
-    float: Scalar(
-        "a number from 0 up",
-        _measure,
-        "v if type(v := {value}) is float and 0.0 <= v <= 1e99 else {slow}(v)",
-    ),
-    Decimal: Scalar(
-        "an amount",
-        _money,
-        # orjson writes a float's shortest text as repr does, in half the time.
-        "Decimal(dumps(v).decode()) if type(v := {value}) is float and 1e-4 <= v < 1e15 else {slow}(v)",
-    ),
-    datetime: Scalar(
-        "seconds since the epoch",
-        _moment,
-        f"fromtimestamp(v, UTC) if type(v := {{value}}) is int and 0 <= v <= {_LAST_SECOND} else {{slow}}(v)",
-    ),
-    datetime | None: Scalar("seconds since the epoch, null or nothing", _moment_or_none),
-    timedelta: Scalar(
-        "a number of seconds from 0 up",
-        _span,
-        f"SECOND * v if type(v := {{value}}) is int and 0 <= v <= {_LONGEST} else {{slow}}(v)",
-    ),
-    str: Scalar("a string", _text, "v if type(v := {value}) is str else {slow}(v)"),
-    bool: Scalar("true or false", _truth, "v if type(v := {value}) is bool else {slow}(v)"),
-    HashRate: Scalar("a number of Mhps from 0 up", _mhps),
-    Ghps: Scalar("a number of Ghps from 0 up", _ghps),
+SCALARS: dict[Any, Scalar[Any]] = {
+    int: Scalar("an integer from 0 up", Annotated[int, Meta(ge=0, le=_MAX_INT)]),
+    float: Scalar("a number from 0 up", _Measure),
+    Decimal: Scalar("an amount", Any, _amount),
+    datetime: Scalar("seconds since the epoch", _Moment, _moment),
+    datetime | None: Scalar("seconds since the epoch, null or nothing", _Moment | None, _moment_or_none),
+    timedelta: Scalar("a number of seconds from 0 up", _Span, partial(timedelta, 0)),
+    str: Scalar("a string", str),
+    bool: Scalar("true or false", bool),
+    BlockStatus: Scalar(f"one of {', '.join(BlockStatus)}", BlockStatus),
+    HashRate: Scalar("a number of Mhps from 0 up", _Measure, HashRate.from_mhps),
 }
-INLINE: dict[str, Any] = {
-    "Decimal": Decimal,
-    "UTC": UTC,
-    "dumps": orjson.dumps,
-    "fromtimestamp": datetime.fromtimestamp,
-    "SECOND": timedelta(seconds=1),
+_FIELDS: dict[tuple[type, str], Scalar[Any]] = {  # where a field's type alone does not say how it comes
+    (PoolStats, "hash_rate"): GHPS,
+    (Round, "hash_rate"): GHPS,
+    (Block, "confirmations_left"): FROM_MINUS_ONE,
 }
-"""The names that the `fast` expressions use."""
+
+
+def scalar_of(kind: Any) -> Scalar[Any] | None:
+    """Return the rule by which a kind is read, or None if it is no scalar."""
+    return kind if isinstance(kind, Scalar) else SCALARS.get(kind)
+
+
+def fields(record: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Yield each field's name, the kind it comes as, and whether it may be absent."""
+    for field in attrs.fields(record):
+        yield field.name, _FIELDS.get((record, field.name), field.type), field.type == datetime | None
+
+
+def mapping(values: dict[str, T], kind: Any) -> immutabledict[str, T]:
+    """Return the values of a kind by their names; hash rates the fastest first, in whatever order they came."""
+    if kind is HashRate:
+        values = dict(sorted(values.items(), key=itemgetter(1), reverse=True))
+    return immutabledict(values)

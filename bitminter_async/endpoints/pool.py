@@ -10,7 +10,7 @@ from immutabledict import immutabledict
 
 from .._arguments import MAX_PAGE, check_commodity, check_integer
 from .._call import Call, Caller
-from .._decode.decode import Ghps, Ranking
+from .._decode.kinds import GHPS
 from .._lists.walk import Walk
 from ..records import Block, PoolStats, Round, Shift
 from ..units import HashRate
@@ -20,11 +20,11 @@ __all__ = ["Pool"]
 T = TypeVar("T")
 
 _STATS = Call("pool/stats", PoolStats)
-_HASHRATE = Call("pool/hashrate", Ghps)
+_HASHRATE = Call("pool/hashrate", GHPS)
 _WORKERS = Call("pool/workers", int)
 _USERS = Call("pool/users", int)
 _ROUND = Call("pool/round", Round)
-_TOP50 = Call("pool/top50", Ranking)
+_TOP50 = Call("pool/top50", immutabledict[str, HashRate])
 
 
 class Pool:

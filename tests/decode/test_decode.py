@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from immutabledict import immutabledict
 
-from bitminter_async._decode.decode import Ghps, Ranking, decode
-from bitminter_async._decode.kinds import FromMinusOne
+from bitminter_async._decode.decode import decode
+from bitminter_async._decode.kinds import FROM_MINUS_ONE, GHPS
 from bitminter_async.errors import DecodeError, Fault
 from bitminter_async.records import Block, BlockStatus, PoolStats, Round, Shift, User
 from bitminter_async.units import HashRate
@@ -21,6 +21,7 @@ from tests.support.records import make_answer
 from tests.support.samples import BLOCK, ROUND, SHIFT, STATS, USER, WORKER, without
 
 MAPPINGS = {"balances", "round_start"}  # whose keys are data, not fields
+RANKING: Any = immutabledict[str, HashRate]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WHOLE: dict[Any, Any] = {
     PoolStats: STATS,
@@ -28,12 +29,12 @@ WHOLE: dict[Any, Any] = {
     tuple[Block, ...]: [BLOCK, {**BLOCK, "id": 6999, "confirmations_left": -1, "status": "orphan"}],
     tuple[Shift, ...]: [SHIFT, {**SHIFT, "id": 26904, "score": 7}],
     User: USER,
-    Ranking: {"bob": 1500, "al": "1200.5"},
+    RANKING: {"bob": 1500, "al": "1200.5"},
 }
 EACH_KIND = pytest.mark.parametrize("kind", WHOLE, ids=["stats", "round", "blocks", "shifts", "user", "top50"])
 PLACES: dict[Any, tuple[Any, Path]] = {
     int: (Block, ("height",)),
-    FromMinusOne: (Block, ("confirmations_left",)),
+    FROM_MINUS_ONE: (Block, ("confirmations_left",)),
     float: (Block, ("difficulty",)),
     Decimal: (Block, ("income",)),
     datetime: (Block, ("generated",)),
@@ -125,7 +126,7 @@ def test_an_answer_is_read_right_or_not_at_all(kind: Any, data: st.DataObject) -
         assert {fault.path.startswith(shown(place)) for fault in faults} == {True}
 
 
-@pytest.mark.parametrize("scalar", PLACES, ids=lambda scalar: scalar.__name__)
+@pytest.mark.parametrize("scalar", PLACES, ids=lambda scalar: getattr(scalar, "__name__", "from -1"))
 @given(value=SCALARS)
 @settings(max_examples=60, deadline=None)
 def test_what_is_right_at_once_is_what_would_be_read(scalar: Any, value: object) -> None:
@@ -143,14 +144,14 @@ def test_what_is_right_at_once_is_what_would_be_read(scalar: Any, value: object)
 
 def test_a_plain_number_is_an_answer() -> None:
     """The pool's hash rate comes as a bare number of Ghps, its workers as a bare count; either may be in quotes."""
-    assert [read(value, Ghps) for value in (1701000, "1701000", 1701000.0)] == [HashRate.from_phps(1.701)] * 3
+    assert [read(value, GHPS) for value in (1701000, "1701000", 1701000.0)] == [HashRate.from_phps(1.701)] * 3
     assert [read(value, int) for value in (1234, "1234", 1234.0)] == [1234] * 3
 
 
 def test_no_records_are_an_answer() -> None:
     """An empty array or object where the API has one is as good as a full one."""
     assert read([], tuple[Block, ...]) == ()
-    assert read({}, Ranking) == {}
+    assert read({}, RANKING) == {}
     user: User = read({**USER, "workers": [], "balances": {}, "round_start": {}}, User)
     assert (len(user.workers), len(user.balances), len(user.round_start)) == (0, 0, 0)
     assert read({**ROUND, "chains": {}}, Round).chains == {}
@@ -159,7 +160,7 @@ def test_no_records_are_an_answer() -> None:
 def test_the_ranking_is_sorted() -> None:
     """The fastest comes first, whatever the order on the wire; those as fast as one another stay as they came."""
     sent = {"slow": 1, "b": "50.5", "a": 50.5, "fast": 1e6, "none": 0}
-    ranking = read(sent, Ranking)
+    ranking = read(sent, RANKING)
     assert [*ranking] == ["fast", "b", "a", "slow", "none"]
     assert ranking["fast"] == HashRate.from_thps(1)
     assert type(ranking) is immutabledict
@@ -168,7 +169,7 @@ def test_the_ranking_is_sorted() -> None:
 def test_names_may_be_anything() -> None:
     """A user's name is the user's own, a commodity's the pool's: none is changed."""
     names = ["", " ", "é", "__class__", "a.b", "😀", "\0", "x" * 1000]
-    assert [*read(dict.fromkeys(names, 1), Ranking)] == names
+    assert [*read(dict.fromkeys(names, 1), RANKING)] == names
     assert [*read({**USER, "balances": dict.fromkeys(names, 1)}, User).balances] == names
 
 
@@ -183,7 +184,7 @@ def test_what_the_api_does_not_document_is_ignored(kind: Any) -> None:
     """A field that nobody knows, in whichever record, changes nothing."""
     sample = WHOLE[kind]
     records = {path[:-1] for path in places(sample) if path and path[-1] in SORTS and path[-1] not in MAPPINGS}
-    assert kind is Ranking or records
+    assert kind is RANKING or records
     for path in records:
         extended = put(put(sample, (*path, "new"), {"a": [None]}), (*path, ""), None)
         assert read(extended, kind) == read(sample, kind)
