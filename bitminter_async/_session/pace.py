@@ -7,9 +7,9 @@ from aiolimiter import AsyncLimiter
 
 __all__ = ["Pace", "Resting"]
 
-_EASING = 60.0  # seconds without strain after which a strained spacing is halved
-_LEAST_STRAINED = 1.0
-_MOST_STRAINED = 60.0  # or twice the interval, where that is longer
+_RECOVERY = 60.0  # seconds without a 429 after which a slowed spacing is halved
+_LEAST_SLOWED = 1.0
+_MOST_SLOWED = 60.0  # or twice the interval, where that is longer
 _NEGLIGIBLE = 0.01
 
 
@@ -29,7 +29,7 @@ class Pace:
 
     Args:
         interval: Seconds between the starts of two turns; 0: one at a time, unspaced.
-        patience: The longest rest, in seconds, that waiters sit out; a longer one ends their wait with `Resting`.
+        patience: The longest rest, in seconds, that is waited out; a longer one ends their wait with `Resting`.
     """
 
     def __init__(self, interval: float, patience: float) -> None:
@@ -38,8 +38,8 @@ class Pace:
         # The limiter spaces, the lock keeps the order: the limiter alone serves its waiters out of order.
         self._lock = asyncio.Lock()
         self._limiter: AsyncLimiter | None = None
-        self._strained_to = 0.0
-        self._strained_at = 0.0
+        self._slowed_to = 0.0
+        self._slowed_at = 0.0
         self._rest_ends = float("-inf")
         self._is_refusing = False
         self.rests = 0
@@ -48,10 +48,10 @@ class Pace:
     async def __aenter__(self) -> None:
         await self._lock.acquire()
         try:
-            await self._sit_out_rest()
+            await self._wait_for_rest_to_end()
             if self._limiter:
                 await self._limiter.acquire()
-                await self._sit_out_rest()  # one may have begun meanwhile
+                await self._wait_for_rest_to_end()  # one may have begun meanwhile
             await self.depart()
         except BaseException:
             self._lock.release()
@@ -71,15 +71,15 @@ class Pace:
 
     @property
     def spacing(self) -> float:
-        """Seconds between two turns now: the interval, or more while the pool is strained."""
-        quiet = (_now() - self._strained_at) // _EASING if self._strained_to else 0.0
-        eased = self._strained_to * 0.5**quiet
+        """Seconds between two turns now: the interval, or more after it has been slowed down."""
+        quiet = (_now() - self._slowed_at) // _RECOVERY if self._slowed_to else 0.0
+        eased = self._slowed_to * 0.5**quiet
         return max(self._interval, eased if eased > _NEGLIGIBLE else 0.0)
 
-    async def strain(self) -> None:
+    async def slow_down(self) -> None:
         """Double the spacing, because the pool said that it is too much; each quiet minute halves it again."""
-        self._strained_to = min(max(2 * self.spacing, _LEAST_STRAINED), max(2 * self._interval, _MOST_STRAINED))
-        self._strained_at = _now()
+        self._slowed_to = min(max(2 * self.spacing, _LEAST_SLOWED), max(2 * self._interval, _MOST_SLOWED))
+        self._slowed_at = _now()
         await self.depart()
 
     def rest(self, seconds: float) -> None:
@@ -97,7 +97,7 @@ class Pace:
         """Seconds that a rest too long to wait out still lasts; 0 where there is none."""
         return max(0.0, self._rest_ends - _now()) if self._is_refusing else 0.0
 
-    async def _sit_out_rest(self) -> None:
+    async def _wait_for_rest_to_end(self) -> None:
         while (left := self._rest_ends - _now()) > 0:
             if self._is_refusing:
                 raise Resting(left)

@@ -2,40 +2,33 @@
 
 import copy
 import logging
-import random
-from asyncio import AbstractEventLoop, get_running_loop, sleep
-from contextvars import ContextVar
+from asyncio import AbstractEventLoop, Event, get_running_loop, timeout
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar, cast
-
-import stamina
 
 from .._arguments import check_seconds
 from .._call import Call
 from .._decode.decode import decode
 from .._wire.answer import Answer
 from .._wire.wire import Wire
-from ..errors import BitminterError, Blocked, ClientClosed, RateLimited, StatusError, TransportError
+from ..errors import BitminterError, Blocked, ClientClosed, RateLimited, StatusError
 from .cache import Cache
 from .pace import Pace, Resting
 from .receipt import Receipt, Tally
-from .singleflight import Flights
+from .retry import retry
+from .singleflight import SingleFlight
 
 __all__ = ["Session"]
 
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
-# Our own line tells more of a retry than stamina's, which is left out for those of ours.
-_IS_OURS = ContextVar("_IS_OURS", default=False)
-logging.getLogger("stamina").addFilter(lambda _: not _IS_OURS.get())
-_RETRIED_STATUSES = {429, 500, 502, 503, 504}
-_FIRST_BACKOFF = 0.5
-_LONGEST_BACKOFF = 8.0
+_CLOSED_MEANWHILE = "this client was closed while the call waited"
 
 
 class Session:
-    """Takes calls past the cache, the flights, the retries and the pace to the wire, and their answers back.
+    """Takes a call past cache, single flight, retry and pace to the wire, and its answer back.
 
     Args:
         wire: What sends a call.
@@ -50,10 +43,10 @@ class Session:
         self._max_age = max_age
         self._attempts = attempts
         self._pace = Pace(interval, patience)
-        self._flights = Flights()
+        self._flight = SingleFlight()
         self._tally = Tally()
         self._loop: AbstractEventLoop | None = None
-        self._is_closed = False
+        self._closed = Event()
         self._rest_error: RateLimited | Blocked | None = None
 
     def bind(self) -> None:
@@ -77,7 +70,7 @@ class Session:
             TypeError: `max_age` is not a number at all.
             RuntimeError: The client was first used on another event loop.
         """
-        if self._is_closed:
+        if self._closed.is_set():
             raise ClientClosed("this client is closed")
         if self._loop is not get_running_loop():
             self.bind()
@@ -89,55 +82,21 @@ class Session:
             self._tally.cached += 1
             return cast("T", record)
         self._tally.asked += 1
-        self._wire.admit(call)
-        if call in self._flights:
+        self._wire.check_key(call)
+        if call in self._flight:
             self._tally.joined += 1
-        return await self._flights.join(call, partial(self._ask, call, attempts or self._attempts))
+        attempt = partial(self._attempt, call)
+        return await self._flight.run(
+            call, partial(retry, attempt, attempts or self._attempts, self._pace, self._tally)
+        )
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the session is closed, which ends the wait with ClientClosed."""
-        if self._is_closed:
-            raise ClientClosed("this client is closed")
-        await self._flights.join(object(), partial(sleep, seconds))
-
-    async def _ask(self, call: Call[T], attempts: int) -> T:
-        try:
-            return await self._attempt(call)
-        except BitminterError as error:
-            first = [error]
-        # The first attempt goes without stamina, whose set-up costs a quarter of a call; here it hears how that ended.
-        failures: list[BitminterError] = []
-        _IS_OURS.set(True)  # in this flight's own context
-        retry = stamina.AsyncRetryingCaller(attempts=attempts, timeout=None)
-
-        async def attempt() -> T:
-            if first:
-                raise first.pop()
-            return await self._attempt(call)
-
-        try:
-            return await retry(partial(self._backoff, failures, attempts), attempt)
-        except BitminterError as error:
-            for number, earlier in enumerate(failures[:-1], 1):
-                error.add_note(f"attempt {number}: {earlier}")
-            raise
-
-    def _backoff(self, failures: list[BitminterError], attempts: int, error: Exception) -> bool | float:
-        """Return the seconds until the next attempt, or False if there is none."""
-        if not isinstance(error, BitminterError):
-            return False
-        failures.append(error)
-        if len(failures) >= attempts or not _may_pass(error) or self._pace.refused_for:
-            return False
-        self._tally.retried += 1
-        # Full jitter, so that clients which failed together do not come back together. A rest holds the turn anyway.
-        is_resting = isinstance(error, RateLimited) and error.retry_after
-        longest = 0.0 if is_resting else min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** len(failures))
-        delay = random.uniform(0.0, longest)  # noqa: S311  # no secret depends on it
-        _LOGGER.warning(
-            "attempt %d of %d failed, the next in %.1f s: %s", len(failures), attempts, delay, error.summary
-        )
-        return delay
+        with suppress(TimeoutError):
+            async with timeout(seconds):
+                await self._closed.wait()
+        if self._closed.is_set():
+            raise ClientClosed(_CLOSED_MEANWHILE)
 
     async def _attempt(self, call: Call[T]) -> T:
         self._wire.open()
@@ -176,10 +135,10 @@ class Session:
                 url, spent = self._wire.url(call), self._now() - turn
                 _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
         error = answer.error
-        await self._heed(answer, error)
+        await self._rest_or_slow_down(answer, error)
         return answer, error, departures[-1]
 
-    async def _heed(self, answer: Answer, error: StatusError | None) -> None:
+    async def _rest_or_slow_down(self, answer: Answer, error: StatusError | None) -> None:
         """Rest, or slow down, where the answer asks for it."""
         if seconds := answer.rest:
             if not isinstance(error, RateLimited | Blocked):
@@ -189,7 +148,7 @@ class Session:
             level = logging.WARNING if isinstance(error, Blocked) else logging.INFO
             _LOGGER.log(level, "resting for %.0f s: %s", seconds, error.summary)
         elif isinstance(error, RateLimited):
-            await self._pace.strain()
+            await self._pace.slow_down()
             _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, error.summary)
 
     def _still_resting(self, seconds: float) -> BitminterError:
@@ -206,14 +165,10 @@ class Session:
         )
 
     async def aclose(self) -> None:
-        """End what waits or is in the air with ClientClosed, and close the wire. Closing twice is fine."""
+        """End what waits or is under way with ClientClosed, and close the wire. Closing twice is fine."""
         self.bind()
-        self._is_closed = True
+        self._closed.set()
         try:
-            await self._flights.ground(ClientClosed("this client was closed while the call waited"))
+            await self._flight.aclose(ClientClosed(_CLOSED_MEANWHILE))
         finally:
             await self._wire.aclose()
-
-
-def _may_pass(error: BitminterError) -> bool:
-    return isinstance(error, TransportError) or (isinstance(error, StatusError) and error.status in _RETRIED_STATUSES)

@@ -1,4 +1,4 @@
-"""Flights: one request in the air, many who wait for its answer."""
+"""Single flight: one request under way for all who ask the same, each of whom may leave."""
 
 import asyncio
 import copy
@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
 from typing import Any, TypeVar, cast
 
-__all__ = ["Flights"]
+__all__ = ["SingleFlight"]
 
 T = TypeVar("T")
 
 
-class _Flight:
+class _Request:
     __slots__ = ("task", "waiters")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
@@ -19,56 +19,56 @@ class _Flight:
         self.waiters: set[asyncio.Future[Any]] = set()
 
 
-class Flights:
-    """Shares each request among all who ask the same while it is in the air.
+class SingleFlight:
+    """Shares each request among all who ask the same while it is under way.
 
     The request runs in a task of its own: a waiter that is cancelled leaves, and nobody else notices; the last one to
     leave cancels the request.
     """
 
     def __init__(self) -> None:
-        self._air: dict[Hashable, _Flight] = {}
+        self._requests: dict[Hashable, _Request] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def __contains__(self, question: Hashable) -> bool:
-        return question in self._air
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._requests
 
-    async def join(self, question: Hashable, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for the answer to `question`, which `ask` brings unless a flight in the air already does.
+    async def run(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Wait for the answer to the request `key`, which `ask` brings unless one that is under way already does.
 
         Raises:
             Exception: What `ask` raised; each waiter gets an exception of its own.
         """
         loop = asyncio.get_running_loop()
-        flight = self._air.get(question)
-        if flight is None:
-            flight = self._air[question] = _Flight(loop.create_task(ask()))
-            self._tasks.add(flight.task)
-            flight.task.add_done_callback(partial(self._land, question, flight))
+        request = self._requests.get(key)
+        if request is None:
+            request = self._requests[key] = _Request(loop.create_task(ask()))
+            self._tasks.add(request.task)
+            request.task.add_done_callback(partial(self._finish, key, request))
         waiter: asyncio.Future[T] = loop.create_future()
-        flight.waiters.add(waiter)
+        request.waiters.add(waiter)
         try:
             return await waiter
         except BaseException:
-            self._leave(question, flight, waiter)
+            self._leave(key, request, waiter)
             raise
 
-    def _leave(self, question: Hashable, flight: _Flight, waiter: asyncio.Future[Any]) -> None:
-        flight.waiters.discard(waiter)
-        if not flight.waiters:
-            # Off the board before it is cancelled, or a newcomer would join a dying flight.
-            self._strike(question, flight)
-            flight.task.cancel()
+    def _leave(self, key: Hashable, request: _Request, waiter: asyncio.Future[Any]) -> None:
+        request.waiters.discard(waiter)
+        if not request.waiters:
+            # Forgotten before it is cancelled, or a newcomer would join a request that is about to end.
+            self._forget(key, request)
+            request.task.cancel()
 
-    def _strike(self, question: Hashable, flight: _Flight) -> None:
-        if self._air.get(question) is flight:
-            del self._air[question]
+    def _forget(self, key: Hashable, request: _Request) -> None:
+        if self._requests.get(key) is request:
+            del self._requests[key]
 
-    def _land(self, question: Hashable, flight: _Flight, task: asyncio.Task[Any]) -> None:
-        self._strike(question, flight)
+    def _finish(self, key: Hashable, request: _Request, task: asyncio.Task[Any]) -> None:
+        self._forget(key, request)
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        for waiter in flight.waiters:
+        for waiter in request.waiters:
             if waiter.done():
                 continue
             if task.cancelled():
@@ -78,15 +78,15 @@ class Flights:
             else:
                 waiter.set_result(task.result())
 
-    async def ground(self, error: BaseException) -> None:
-        """End every flight: each waiter gets an exception like `error`, and no task is left when this returns."""
-        for flight in self._air.values():
-            for waiter in flight.waiters:
+    async def aclose(self, error: BaseException) -> None:
+        """End every request: each waiter gets an exception like `error`, and no task is left when this returns."""
+        for request in self._requests.values():
+            for waiter in request.waiters:
                 if not waiter.done():
                     waiter.set_exception(_own(error))
-        self._air.clear()
+        self._requests.clear()
         for task in self._tasks:
-            if not task.cancelling():  # one that is dying already is left to its cleaning up
+            if not task.cancelling():  # a second cancellation would cut short the cleaning up after the first
                 task.cancel()
         if self._tasks:
             await asyncio.wait(cast("set[asyncio.Task[object]]", set(self._tasks)))

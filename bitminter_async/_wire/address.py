@@ -1,22 +1,30 @@
 """Where the pool is, and the way there: its URL, and the proxy that the environment names."""
 
+from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-__all__ = ["as_proxy", "check_base_url", "environment_proxy", "is_loopback"]
+import httpx
+
+__all__ = ["as_proxy", "base_url_of", "find_proxy", "is_loopback"]
 
 _LONGEST = 2000
 
 
-def check_base_url(text: object) -> None:
-    """Raise ValueError unless `text` is an http or https URL with a host and nothing beyond a path."""
+def base_url_of(text: object) -> httpx.URL:
+    """Read a pool's URL; raise ValueError unless it is http or https, with a host and nothing beyond a path."""
     checked = _check_url("base_url", text, {"http", "https"})
     if "@" in checked:
         raise ValueError("base_url carries user info; the key goes into api_key")
     if "?" in checked or "#" in checked:
         raise ValueError("base_url carries a query or a fragment; a path prefix is all that it may have")
+    with suppress(ValueError, httpx.InvalidURL):
+        url = httpx.URL(checked)
+        if url.host:  # reading it decodes what a foreign alphabet was written as, which may fail as well
+            return url
+    raise ValueError("base_url has a host that no name server could know")
 
 
 def as_proxy(name: str, text: object) -> str:
@@ -55,10 +63,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def environment_proxy(scheme: str, host: str, port: int | None) -> str | None:
-    """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, unless NO_PROXY spares the host."""
-    proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(host if port is None else f"{host}:{port}"):
+def find_proxy(url: httpx.URL, chosen: str | None) -> str | None:
+    """Return the proxy to a URL: the one chosen, else the environment's (HTTPS_PROXY and the like, NO_PROXY heeded).
+
+    Raises:
+        ValueError: The environment names one that is none.
+    """
+    if is_loopback(url.host):
         return None
-    return as_proxy(f"the environment's proxy for {scheme}", proxy)
+    if chosen:
+        return chosen
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(url.host if url.port is None else f"{url.host}:{url.port}"):
+        return None
+    return as_proxy(f"the environment's proxy for {url.scheme}", proxy)

@@ -7,11 +7,24 @@ import re
 from typing import Literal, NoReturn
 from urllib.parse import quote
 
-__all__ = ["ApiKey", "KeyPlace", "Mask"]
+__all__ = ["ApiKey", "KeyPlace", "Mask", "refusal"]
 
 KeyPlace = Literal["header", "basic", "query"]
 
 _MASKED = "***"
+# These print response headers at DEBUG, in which a server may echo a key.
+_LOGGERS = [
+    logging.getLogger(name)
+    for name in (
+        "httpcore.connection",
+        "httpcore.http11",
+        "httpcore.http2",
+        "httpcore.proxy",
+        "httpcore.socks",
+        "hpack.hpack",
+        "hpack.table",
+    )
+]
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
 
@@ -80,3 +93,34 @@ class Mask:
         """Mask the record's message; let it pass."""
         record.msg, record.args = self(record.getMessage()), ()
         return True
+
+    def filter_logs(self) -> None:
+        """Mask what httpx's libraries log from now on, if there is a key to mask."""
+        if self._pattern:
+            for logger in _LOGGERS:
+                logger.addFilter(self)
+
+    def unfilter_logs(self) -> None:
+        """Leave the logs as they were. Doing so twice is fine."""
+        for logger in _LOGGERS:
+            logger.removeFilter(self)
+
+
+def refusal(url: str, *, is_chosen: bool, is_private: bool) -> str | None:
+    """Say why a key must not be sent, or None if it may.
+
+    Args:
+        url: Where to.
+        is_chosen: Whether the caller, or the environment, has named that host.
+        is_private: Whether nobody on the way can read it, or the caller does not mind.
+    """
+    if not is_chosen:
+        return (
+            f"the key was not sent: {url} is closed, and whoever holds its name today must not be handed keys; pass "
+            "base_url, or set BITMINTER_URL, to say which pool the key is for"
+        )
+    if not is_private:
+        return (
+            f"the key was not sent: over {url} it would travel in the clear; use https, or pass allow_plain_http=True"
+        )
+    return None

@@ -1,7 +1,6 @@
-"""The wire: one request out, one answer back. The only file that knows httpx."""
+"""The wire: one request out, one answer back."""
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -14,30 +13,16 @@ import httpx
 
 from .._call import Call
 from ..errors import DecodeError, KeyRefused, RequestTimeout, TransportError
-from .address import as_proxy, check_base_url, environment_proxy, is_loopback
+from .address import as_proxy, base_url_of, find_proxy, is_loopback
 from .answer import Answer
 from .body import Received
-from .key import ApiKey, KeyPlace, Mask
+from .key import ApiKey, KeyPlace, Mask, refusal
 
 __all__ = ["DEFAULT_URL", "Wire"]
 
 DEFAULT_URL = "https://bitminter.com"
 
-_API = "/api/"
 _NO_BODY = httpx.ByteStream(b"")
-# These print response headers at DEBUG, in which a server may echo a key.
-_CHATTY = [
-    logging.getLogger(name)
-    for name in (
-        "httpcore.connection",
-        "httpcore.http11",
-        "httpcore.http2",
-        "httpcore.proxy",
-        "httpcore.socks",
-        "hpack.hpack",
-        "hpack.table",
-    )
-]
 
 
 class Wire:
@@ -59,71 +44,61 @@ class Wire:
         proxy: str | None,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        check_base_url(DEFAULT_URL if base_url is None else base_url)
-        _check_transport(transport)
-        self._url = url = _parse(DEFAULT_URL if base_url is None else base_url)
-        self.bytes_received = 0
-        self.mask = Mask(api_key)
-        self._base = str(url).rstrip("/") + _API
-        self._is_loopback = is_loopback(url.host)
-        self._is_plain = url.scheme == "http"
-        self._key = api_key
-        self._key_in: KeyPlace = key_in
-        self._timeout = timeout
+        self._url = base_url_of(DEFAULT_URL if base_url is None else base_url)
         self._proxy = None if proxy is None else as_proxy("proxy", proxy)
+        _check_transport(transport)
         self._transport = transport
         self._owns_transport = transport is None
-        self._is_spoiled = False
+        self._must_replace = False
+        self._key = api_key
+        self._key_in: KeyPlace = key_in
+        self._refusal = refusal(
+            str(self._url),
+            is_chosen=base_url is not None,
+            is_private=self._url.scheme == "https" or is_loopback(self._url.host) or allow_plain_http,
+        )
+        self._hint = "" if base_url else "; the pool there is closed: set BITMINTER_URL, or pass base_url"
+        self._timeout = timeout
         self._headers = httpx.Headers(
             {
-                b"Host": url.netloc,
+                b"Host": self._url.netloc,
                 b"Accept": b"application/json",
                 b"Accept-Encoding": b"gzip",
                 b"Connection": b"keep-alive",
                 b"User-Agent": user_agent.encode(),
             }
         )
-        self._hint = "" if base_url else "; the pool there is closed: set BITMINTER_URL, or pass base_url"
-        self._refusal = self._find_refusal(chosen=base_url is not None, allow_plain_http=allow_plain_http)
         self._urls = lru_cache(maxsize=128)(self._make_url)  # parsing a URL is half of what a request costs
-        self._unmask_logs = finalize(self, _unmask_logs, self.mask)
-        if api_key:
-            for logger in _CHATTY:
-                logger.addFilter(self.mask)
+        self.mask = Mask(api_key)
+        self.mask.filter_logs()
+        self._unfilter_logs = finalize(self, self.mask.unfilter_logs)  # also where nobody closes the client
+        self.bytes_received = 0
 
-    def _find_refusal(self, *, chosen: bool, allow_plain_http: bool) -> str | None:
-        if not chosen:
-            return (
-                f"the key was not sent: {DEFAULT_URL} is closed, and whoever holds its name today must not be handed "
-                "keys; pass base_url, or set BITMINTER_URL, to say which pool the key is for"
-            )
-        if self._is_plain and not self._is_loopback and not allow_plain_http:
-            return (
-                f"the key was not sent: over {self._base} it would travel in the clear; use https, or pass "
-                "allow_plain_http=True"
-            )
-        return None
-
-    def admit(self, call: Call[Any]) -> None:
-        """Raise KeyRefused if the call's key must not be sent; else do nothing."""
+    def check_key(self, call: Call[Any]) -> None:
+        """Raise KeyRefused if the call's key must not be sent."""
         if call.keyed and self._key and self._refusal:
             raise KeyRefused(self._refusal)
+
+    def url(self, call: Call[Any]) -> str:
+        """Return the URL that the call asks, without any key."""
+        return self.mask(self._urls(call)[1])  # who passes the key as a user's name shall not read it in a log
+
+    def _make_url(self, call: Call[Any]) -> tuple[httpx.URL, str]:
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in call.params)
+        url = f"{str(self._url).rstrip('/')}/api/{call.path}{'?' if query else ''}{query}"
+        return httpx.URL(url), url
 
     def open(self) -> httpx.AsyncBaseTransport:
         """Make the transport, if there is none. The first for https takes some 40 ms, so call this before the turn."""
         if self._transport is None:
             try:
                 # Below https nothing is verified, so nothing has to be loaded, and no TLS could come about unverified.
-                verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._is_plain else _tls()
-                self._transport = httpx.AsyncHTTPTransport(verify=verify, proxy=self._find_proxy(), trust_env=False)
+                verify = _tls() if self._url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                proxy = find_proxy(self._url, self._proxy)
+                self._transport = httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, trust_env=False)
             except (OSError, ValueError) as exc:  # a file of certificates or a proxy that the environment names
-                raise TransportError(f"there is no way to {self._base}: {exc}") from None
+                raise TransportError(f"there is no way to {self._url}: {exc}") from None
         return self._transport
-
-    def _find_proxy(self) -> str | None:
-        if self._is_loopback:
-            return None
-        return self._proxy or environment_proxy(self._url.scheme, self._url.host, self._url.port)
 
     async def send(self, call: Call[Any], on_departure: Callable[[], Awaitable[None]]) -> Answer:
         """Send the call and return its answer, whatever its status.
@@ -141,24 +116,7 @@ class Wire:
             DecodeError: The body is too large, or not the gzip that it says it is.
         """
         received = Received()
-        failure: Exception | None = None
-        deadline = asyncio.timeout(self._timeout)
-        try:
-            async with deadline:
-                if self._is_spoiled:
-                    await self._replace()
-                await self._exchange(call, received, on_departure)
-        except Exception as exc:  # noqa: BLE001  # raised below, where no frame and no context holds the key
-            self._is_spoiled = True
-            failure = self._translate(exc, self.url(call), is_late=deadline.expired())
-        except asyncio.CancelledError:
-            self._is_spoiled = True
-            if _is_cancelled():
-                raise
-            failure = TransportError(f"GET {self.url(call)}: the transport gave up (CancelledError)")
-        except BaseException as exc:  # noqa: BLE001  # it goes on, without the frames that hold the key
-            self._is_spoiled = True
-            raise exc.with_traceback(None) from None
+        failure = await self._receive(call, received, on_departure)
         answer = Answer(
             received.status,
             self.url(call),
@@ -168,24 +126,35 @@ class Wire:
             bytes(received.body),
             self.mask,
         )
-        if not received.status or answer.is_success or not isinstance(failure, TransportError | None):
-            if failure:
-                raise failure
-            if received.fault:
-                raise DecodeError(answer.url, [received.fault], body=answer.text)
+        if received.status and not answer.is_success and isinstance(failure, TransportError | None):
+            return answer
+        if failure:
+            raise failure
+        if received.fault:
+            raise DecodeError(answer.url, [received.fault], body=answer.text)
         return answer
 
-    def _translate(self, exc: Exception, url: str, *, is_late: bool) -> Exception:
-        if is_late:
-            return RequestTimeout(f"GET {url}: no complete answer within {self._timeout:g} s")
-        said = self.mask(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)
-        if isinstance(exc, httpx.TimeoutException):
-            return RequestTimeout(f"GET {url}: {said}")
-        if isinstance(exc, httpx.HTTPError | httpx.StreamError | OSError):
-            return TransportError(f"GET {url}: {said}{self._hint}")
-        if self.mask(str(exc)) != str(exc):
-            return TransportError(f"GET {url}: {said}")
-        return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
+    async def _receive(
+        self, call: Call[Any], received: Received, on_departure: Callable[[], Awaitable[None]]
+    ) -> Exception | None:
+        """Exchange a request for an answer; return what went wrong, without the frames that hold the key."""
+        if self._must_replace and self._owns_transport:
+            await self._close_transport()
+        self._must_replace = True  # unless all goes well: httpcore loses connection slots to requests cut short
+        deadline = asyncio.timeout(self._timeout)
+        try:
+            async with deadline:
+                await self._exchange(call, received, on_departure)
+        except Exception as exc:  # noqa: BLE001  # whatever it is, it is told in this package's words
+            return self._translate(exc, self.url(call), is_late=deadline.expired())
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            return TransportError(f"GET {self.url(call)}: the transport gave up (CancelledError)")
+        except BaseException as exc:  # noqa: BLE001  # it goes on, without the frames that hold the key
+            raise exc.with_traceback(None) from None
+        self._must_replace = False
+        return None
 
     async def _exchange(self, call: Call[Any], received: Received, on_departure: Callable[[], Awaitable[None]]) -> None:
         async def trace(event: str, _: object) -> None:
@@ -210,20 +179,17 @@ class Wire:
             self.bytes_received += received.size
             await stream.aclose()
 
-    def url(self, call: Call[Any]) -> str:
-        """Return the URL that the call asks, without any key."""
-        return self.mask(self._urls(call)[1])  # who passes the key as a user's name shall not read it in a log
-
-    def _make_url(self, call: Call[Any]) -> tuple[httpx.URL, str]:
-        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in call.params)
-        url = f"{self._base}{call.path}{'?' if query else ''}{query}"
-        return httpx.URL(url), url
-
-    async def _replace(self) -> None:
-        # httpcore loses connection slots to cancelled and timed-out requests; a fresh pool has them all.
-        self._is_spoiled = False
-        if self._owns_transport:
-            await self._close_transport()
+    def _translate(self, exc: Exception, url: str, *, is_late: bool) -> Exception:
+        if is_late:
+            return RequestTimeout(f"GET {url}: no complete answer within {self._timeout:g} s")
+        said = self.mask(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)
+        if isinstance(exc, httpx.TimeoutException):
+            return RequestTimeout(f"GET {url}: {said}")
+        if isinstance(exc, httpx.HTTPError | httpx.StreamError | OSError):
+            return TransportError(f"GET {url}: {said}{self._hint}")
+        if self.mask(str(exc)) != str(exc):
+            return TransportError(f"GET {url}: {said}")
+        return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
 
     async def _close_transport(self) -> None:
         transport, self._transport = self._transport, None
@@ -234,26 +200,13 @@ class Wire:
 
     async def aclose(self) -> None:
         """Close the transport, the one that was passed in as well, and leave the logs as they were."""
-        self._unmask_logs()
+        self._unfilter_logs()
         await self._close_transport()
-
-
-def _unmask_logs(mask: Mask) -> None:
-    for logger in _CHATTY:
-        logger.removeFilter(mask)
 
 
 @cache
 def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
-
-
-def _parse(base_url: str) -> httpx.URL:
-    with suppress(ValueError, httpx.InvalidURL):
-        url = httpx.URL(base_url)
-        if url.host:  # reading it decodes what a foreign alphabet was written as, which may fail as well
-            return url
-    raise ValueError("base_url has a host that no name server could know")
 
 
 def _is_cancelled() -> bool:

