@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ._session.receipt import Receipt
     from ._wire.key import ApiKey
     from .client import Client
+    from .endpoints.pool import Pool
+    from .endpoints.users import Users
     from .errors import (
         BadRequest,
         BitminterError,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from .records import Block, BlockStatus, ChainRound, PoolStats, Round, Shift, User, UserShift, Work, Worker
     from .units import HashRate
     from .watch.stream import Stream
+    from .watch.watch import Watch
 
 __all__ = [
     "ApiKey",
@@ -63,6 +66,7 @@ __all__ = [
     "HashRate",
     "KeyRefused",
     "NotFound",
+    "Pool",
     "PoolStats",
     "RateLimited",
     "Receipt",
@@ -76,6 +80,8 @@ __all__ = [
     "Unauthorized",
     "User",
     "UserShift",
+    "Users",
+    "Watch",
     "Work",
     "WorkReported",
     "Worker",
@@ -86,7 +92,10 @@ __all__ = [
     "WorkerIdle",
 ]
 
-_ROOMS = ("errors", "units", "_wire.key", "_session.receipt", "records", "events", "watch.stream", "client")
+_MODULES = (
+    *("errors", "units", "records", "events", "_wire.key", "_session.receipt"),
+    *("endpoints.pool", "endpoints.users", "watch.stream", "watch.watch", "client"),
+)
 
 
 def __dir__() -> list[str]:
@@ -98,6 +107,6 @@ if not TYPE_CHECKING:  # a type checker takes the imports above, and tells a mis
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        rooms = (import_module(f".{room}", __name__) for room in _ROOMS)
-        value = next(getattr(room, name) for room in rooms if name in room.__all__)
+        modules = (import_module(f".{module}", __name__) for module in _MODULES)
+        value = next(getattr(module, name) for module in modules if name in module.__all__)
         return globals().setdefault(name, value)

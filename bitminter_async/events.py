@@ -1,10 +1,10 @@
 """What the streams of `client.watch` tell of, as records: frozen, hashable, made for `match`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias
 
 from attrs import frozen
-from immutabledict import immutabledict
 
 from .records import Block, Worker
 
@@ -76,9 +76,9 @@ class WorkReported(_WorkerEvent):
     A count that fell, because the pool began it anew, counts as none.
     """
 
-    accepted: immutabledict[str, int]
+    accepted: Mapping[str, int]
     """Proofs of work accepted, by commodity. Merged mining counts the same proof for each: do not add them up."""
-    rejected: immutabledict[str, int]
+    rejected: Mapping[str, int]
     """Proofs of work rejected, by commodity."""
 
 

@@ -1,16 +1,16 @@
 """What the pool answers, as records: frozen, hashable, in units that cannot be mixed up.
 
-A moment is an aware UTC `datetime`, a span a `timedelta`, money a `Decimal`, a hash rate a `HashRate`. Work is counted
-in proofs of work of difficulty 1, of which each takes 2³² hashes on average.
+A moment is an aware UTC `datetime`, a span a `timedelta`, money a `Decimal`, a hash rate a `HashRate`, a mapping an
+`immutabledict`. Work is counted in proofs of work of difficulty 1, of which each takes 2³² hashes on average.
 """
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from attrs import frozen
-from immutabledict import immutabledict
 
 from .units import HashRate
 
@@ -103,7 +103,7 @@ class Round:
     """How long the current shift has taken so far. On the wire: seconds."""
     shift_score: float
     """The current shift's total score so far."""
-    chains: immutabledict[str, ChainRound]
+    chains: Mapping[str, ChainRound]
     """The current round of each chain, by its name, for example `BTC`."""
 
     @property
@@ -254,7 +254,7 @@ class Worker:
     """When it last sent a proof of work; None if it never did. On the wire: seconds since the epoch."""
     alive: bool
     """Whether a proof of work came within the last 5 minutes."""
-    work: immutabledict[str, Work]
+    work: Mapping[str, Work]
     """Its work by commodity, for example `BTC`."""
 
 
@@ -270,11 +270,11 @@ class User:
     """The hash rate of all workers together. On the wire: Mhps."""
     now: datetime
     """The server's time when it answered. On the wire: seconds since the epoch."""
-    round_start: immutabledict[str, datetime]
+    round_start: Mapping[str, datetime]
     """When the current round of each commodity began. On the wire: seconds since the epoch."""
     shift: UserShift
     """The user's part in the current shift."""
-    balances: immutabledict[str, Decimal]
+    balances: Mapping[str, Decimal]
     """The balance in each commodity, in its coin. A commodity without a balance may be absent: see `balance`."""
     workers: tuple[Worker, ...]
     """The user's workers."""

@@ -14,22 +14,23 @@ from bitminter_async import (
     BlockChanged,
     BlockFound,
     Client,
+    Pool,
     Stream,
+    Users,
+    Watch,
     WorkerAdded,
     WorkerBack,
     WorkerGone,
     WorkerIdle,
     WorkReported,
 )
-from bitminter_async.endpoints.pool import Pool
-from bitminter_async.endpoints.users import Users
 from bitminter_async.watch.merge import merge
-from bitminter_async.watch.watch import Watch
 
 _NAMES = """
     ApiKey BadRequest BitminterError Block BlockChanged BlockEvent BlockFound BlockStatus Blocked ChainRound Client
-    ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound PoolStats RateLimited Receipt
-    RequestTimeout Round ServerError Shift StatusError Stream TransportError Unauthorized User UserShift Work
+    ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound Pool PoolStats RateLimited Receipt
+    RequestTimeout Round ServerError Shift StatusError Stream TransportError Unauthorized User UserShift Users
+    Watch Work
     WorkReported Worker WorkerAdded WorkerBack WorkerEvent WorkerGone WorkerIdle
 """
 _SIGNATURES: dict[Any, str] = {
@@ -46,7 +47,7 @@ _SIGNATURES: dict[Any, str] = {
     Pool.workers: "(self, *, max_age: float | None = None) -> int",
     Pool.users: "(self, *, max_age: float | None = None) -> int",
     Pool.round: "(self, *, max_age: float | None = None) -> Round",
-    Pool.top50: "(self, *, max_age: float | None = None) -> immutabledict[str, HashRate]",
+    Pool.top50: "(self, *, max_age: float | None = None) -> Mapping[str, HashRate]",
     Pool.blocks: """
         (self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None)
         -> tuple[Block, ...]
@@ -79,7 +80,7 @@ _FIELDS = {
     "PoolStats": "hash_rate: HashRate, active_workers: int, active_users: int",
     "Round": """
         hash_rate: HashRate, active_workers: int, active_users: int, shift_accepted: int, shift_rejected: int,
-        shift_duration: timedelta, shift_score: float, chains: immutabledict[str, ChainRound]
+        shift_duration: timedelta, shift_score: float, chains: Mapping[str, ChainRound]
     """,
     "ChainRound": "accepted: int, rejected: int, duration: timedelta, difficulty: float",
     "Block": """
@@ -91,11 +92,11 @@ _FIELDS = {
         duration: timedelta
     """,
     "User": """
-        name: str, active_workers: int, hash_rate: HashRate, now: datetime, round_start: immutabledict[str, datetime],
-        shift: UserShift, balances: immutabledict[str, Decimal], workers: tuple[Worker, ...]
+        name: str, active_workers: int, hash_rate: HashRate, now: datetime, round_start: Mapping[str, datetime],
+        shift: UserShift, balances: Mapping[str, Decimal], workers: tuple[Worker, ...]
     """,
     "UserShift": "start: datetime, accepted: int, rejected: int, user_score: float, total_score: float",
-    "Worker": "name: str, hash_rate: HashRate, last_work: datetime | None, alive: bool, work: immutabledict[str, Work]",
+    "Worker": "name: str, hash_rate: HashRate, last_work: datetime | None, alive: bool, work: Mapping[str, Work]",
     "Work": """
         total_accepted: int, total_rejected: int, round_accepted: int, round_rejected: int, checkpoint_accepted: int,
         checkpoint_rejected: int
@@ -112,7 +113,7 @@ _FIELDS = {
         ("WorkerIdle", "WorkerBack", "WorkerAdded", "WorkerGone"), "worker: Worker, user: str, time: datetime"
     ),
     "WorkReported": """
-        worker: Worker, user: str, time: datetime, accepted: immutabledict[str, int], rejected: immutabledict[str, int]
+        worker: Worker, user: str, time: datetime, accepted: Mapping[str, int], rejected: Mapping[str, int]
     """,
 }
 _DERIVED = {

@@ -10,7 +10,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin
 
-from immutabledict import immutabledict
 from msgspec import MsgspecError, defstruct
 from msgspec.json import Decoder
 
@@ -18,7 +17,7 @@ from .._call import Kind
 from .._wire.answer import Answer
 from ..errors import DecodeError
 from .faults import Reading, read_with_care
-from .kinds import fields, mapping, scalar_of
+from .kinds import MAPPINGS, fields, mapping, scalar_of
 
 __all__ = ["decode"]
 
@@ -30,7 +29,7 @@ def decode(answer: Answer, kind: type[T] | Kind[T], most: int | None = None) -> 
 
     Args:
         answer: The answer, with its body.
-        kind: A record, a scalar that records are made of, or a tuple or immutabledict of them. Hash rates by name come
+        kind: A record, a scalar that records are made of, or a tuple or mapping of them. Hash rates by name come
             the fastest first, in whatever order they stand.
         most: How many elements an array may have.
 
@@ -76,7 +75,7 @@ def _form(kind: Any) -> _Form:
     if get_origin(kind) is tuple:
         wire, make = _form(get_args(kind)[0])
         return _Form(list[wire], lambda found: tuple(map(make, found)))  # type: ignore[valid-type]  # made here
-    if get_origin(kind) is immutabledict:
+    if get_origin(kind) in MAPPINGS:
         wanted = get_args(kind)[1]
         wire, make = _form(wanted)
         pair = dict[str, wire]  # type: ignore[valid-type]  # made here

@@ -21,7 +21,7 @@ from msgspec.json import Decoder
 
 from .._wire.answer import Answer, printable
 from ..errors import Fault
-from .kinds import SCALARS, Scalar, fields, mapping, scalar_of
+from .kinds import MAPPINGS, SCALARS, Scalar, fields, mapping, scalar_of
 
 __all__ = ["Reading", "read_with_care"]
 
@@ -106,15 +106,19 @@ def _read(kind: Any, value: object) -> Any:
 def _converter() -> Converter:
     converter = Converter()
     converter.register_structure_hook_factory(attrs.has, _record_hook)
-    for shape, factory in ((tuple, _array_hook), (immutabledict, _object_hook)):
-        converter.register_structure_hook_factory(partial(_has_origin, shape), factory)
+    converter.register_structure_hook_factory(_is_tuple, _array_hook)
+    converter.register_structure_hook_factory(_is_mapping, _object_hook)
     for kind, scalar in SCALARS.items():
         converter.register_structure_hook(kind, partial(_read_scalar, scalar))
     return converter
 
 
-def _has_origin(origin: type, kind: Any) -> bool:
-    return get_origin(kind) is origin
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _is_mapping(kind: Any) -> bool:
+    return get_origin(kind) in MAPPINGS
 
 
 def _record_hook(record: Any, converter: Converter) -> Callable[[Any, Any], Any]:

@@ -1,6 +1,6 @@
 """The kinds of scalar that the API documents: each rule stands here once, and both readings of an answer go by it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -16,7 +16,7 @@ from .._call import Kind
 from ..records import Block, BlockStatus, PoolStats, Round
 from ..units import HashRate
 
-__all__ = ["FROM_MINUS_ONE", "GHPS", "SCALARS", "Scalar", "fields", "mapping", "scalar_of"]
+__all__ = ["FROM_MINUS_ONE", "GHPS", "MAPPINGS", "SCALARS", "Scalar", "fields", "mapping", "scalar_of"]
 
 T = TypeVar("T")
 
@@ -81,6 +81,10 @@ _FIELDS: dict[tuple[type, str], Scalar[Any]] = {  # where a field's type alone d
     (Round, "hash_rate"): GHPS,
     (Block, "confirmations_left"): FROM_MINUS_ONE,
 }
+
+
+MAPPINGS = (Mapping, immutabledict)
+"""How a kind says that it is a mapping: as records are annotated, and as what stands behind that."""
 
 
 def scalar_of(kind: Any) -> Scalar[Any] | None:

@@ -4,6 +4,7 @@ import base64
 import html
 import logging
 import re
+from collections.abc import Mapping
 from typing import Literal, NoReturn
 from urllib.parse import quote
 
@@ -56,7 +57,7 @@ class ApiKey:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an ApiKey is not pickled or copied: what holds the result would hold the key")
 
-    def placed(self, place: KeyPlace) -> tuple[dict[str, str], bytes]:
+    def placed(self, place: KeyPlace) -> tuple[Mapping[str, str], bytes]:
         """Return the headers and the query string that carry the key to the pool."""
         if place == "query":
             return {}, b"key=" + quote(self._secret, safe="").encode()

@@ -1,6 +1,6 @@
 """`client.pool`: the pool's public data."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -57,7 +57,7 @@ class Pool:
         """Return the current shift and each chain's current round: `/api/pool/round`."""
         return await self._session.get(_ROUND, max_age)
 
-    async def top50(self, *, max_age: float | None = None) -> immutabledict[str, HashRate]:
+    async def top50(self, *, max_age: float | None = None) -> Mapping[str, HashRate]:
         """Return the fastest users' hash rates by name, fastest first: `/api/pool/top50`."""
         return await self._session.get(_TOP50, max_age)
 
