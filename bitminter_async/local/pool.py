@@ -13,8 +13,10 @@ from starlette.types import ASGIApp
 from ..client import Client
 from ._server.app import make_app
 from ._server.clock import Clock
+from ._server.faults import InjectedFault
 from ._server.keys import Keys
-from ._server.middleware import Gate, LoggedRequest, Trouble
+from ._server.middleware import Middleware
+from ._server.request_log import LoggedRequest
 from ._server.serve import serving
 from ._world.chain import EARLIEST
 from ._world.world import SHIFT, World
@@ -69,7 +71,7 @@ class LocalPool:
         self._clock = Clock()
         self._keys = Keys(seed)
         self._world = World(seed, start)
-        self._gate = Gate(make_app(self._look, self._keys), self._clock, limit)
+        self._middleware = Middleware(make_app(self._look, self._keys), self._clock, limit)
         self._look()
 
     # Time
@@ -95,7 +97,7 @@ class LocalPool:
     @property
     def app(self) -> ASGIApp:
         """The pool as an ASGI application."""
-        return self._gate
+        return self._middleware
 
     def client(self, *, user: str | None = None, **options: Any) -> Client:  # noqa: ANN401 - Client checks them
         """A client of this pool, in this process and without a pause between two requests.
@@ -128,16 +130,16 @@ class LocalPool:
     @property
     def latency(self) -> float:
         """Seconds that every answer takes."""
-        return self._gate.latency
+        return self._middleware.latency
 
     @latency.setter
     def latency(self, seconds: float) -> None:
-        self._gate.latency = _not_negative("latency", seconds)
+        self._middleware.latency = _not_negative("latency", seconds)
 
     @property
     def requests(self) -> tuple[LoggedRequest, ...]:
         """What the operator saw: the latest 100,000 requests, in order of arrival."""
-        return self._gate.requests
+        return self._middleware.requests
 
     # Users
 
@@ -205,7 +207,7 @@ class LocalPool:
         world = self._look()
         world.withdraw(world.block(block_id))
 
-    # Trouble
+    # Injected faults
 
     def fail_next(
         self,
@@ -229,11 +231,12 @@ class LocalPool:
                 pool's own answer that is cut.
         """
         answer = None if cut and not body else Response(body, status, headers)
-        self._gate.failing.append(Trouble(times=_times(times), path=path, answer=answer, cut=cut))
+        self._middleware.failures.append(InjectedFault(times=_times(times), path=path, answer=answer, cut=cut))
 
     def slow_next(self, seconds: float, *, times: int = 1, path: str | None = None) -> None:
         """Answer the next requests, or the next to a path that begins so, so many seconds late."""
-        self._gate.slowing.append(Trouble(times=_times(times), path=path, seconds=_not_negative("seconds", seconds)))
+        seconds = _not_negative("seconds", seconds)
+        self._middleware.delays.append(InjectedFault(times=_times(times), path=path, seconds=seconds))
 
 
 def _not_negative(name: str, value: float) -> float:

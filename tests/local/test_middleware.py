@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bitminter_async.local import LocalPool
-from bitminter_async.local._server import clock, middleware
+from bitminter_async.local._server import clock, request_log
 
 KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
@@ -87,7 +87,7 @@ async def test_arrivals_are_timed_and_counted(pool: LocalPool, http: httpx.Async
 
 async def test_the_log_is_bounded(pool: LocalPool, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the latest requests are kept, and one answered after it was dropped stays dropped."""
-    monkeypatch.setattr(middleware, "_LOGGED", 3)
+    monkeypatch.setattr(request_log, "_KEPT", 3)
     pool.slow_next(0.02)
     slow = asyncio.ensure_future(http.get("pool/users"))
     await asyncio.sleep(0.01)

@@ -1,0 +1,54 @@
+"""Injected faults: answers that come late, differ from the pool's own, or break off."""
+
+from attrs import define
+from httpx import RemoteProtocolError
+from starlette.responses import Response
+from starlette.types import Message, Send
+
+__all__ = ["InjectedFault", "cut_short", "take_fault"]
+
+
+@define(kw_only=True, eq=False)
+class InjectedFault:
+    """What goes wrong with the next requests."""
+
+    times: int
+    """How many requests it still happens to."""
+    path: str | None
+    """It happens only to requests whose path begins so; None: to any."""
+    seconds: float = 0.0
+    """How much later the answer comes."""
+    answer: Response | None = None
+    """What is answered; None: what the pool itself answers."""
+    cut: bool = False
+    """Whether the connection breaks in the middle of the answer's body."""
+
+    def applies_to(self, path: str) -> bool:
+        """Return whether it can happen to a request to this path."""
+        return self.path is None or path.startswith(self.path)
+
+
+def take_fault(faults: list[InjectedFault], path: str) -> InjectedFault | None:
+    """Return the first fault that applies to a request to this path, and count it down; None if there is none."""
+    fault = next((fault for fault in faults if fault.applies_to(path)), None)
+    if fault is not None:
+        fault.times -= 1
+        if not fault.times:
+            faults.remove(fault)
+    return fault
+
+
+def cut_short(send: Send) -> Send:
+    """Return a `send` that breaks off half-way through the body.
+
+    It raises what a client in this process would see of a broken connection; on a socket, the server breaks it then.
+    """
+
+    async def send_half(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            return await send(message)
+        body = message.get("body", b"")
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        raise RemoteProtocolError("peer closed connection without sending complete message body")
+
+    return send_half
