@@ -221,7 +221,7 @@ def test_all_shifts_are_the_users_work() -> None:
     """The users' accepted work in the current shift adds up to the pool's, to one proof of work for each worker."""
     world = World(seed=1, start=1_400_000_000)
     world.advance(world.now + 100_000)
-    _, *pool_work = world.work_until(world.now).since(world.shift_start)
+    _, *pool_work = world.work.until(world.now).since(world.shift_start)
     users = [user.shift_work(world.now, world.shift_start.time) for user in world.users.values()]
     for done, parts in zip(pool_work, zip(*users, strict=True), strict=True):
         assert sum(parts) == pytest.approx(done, abs=250)

@@ -35,7 +35,7 @@ def stats(world: World) -> dict[str, object]:
 
 def pool_round(world: World) -> dict[str, object]:
     """The pool at a glance, the current shift, and the current round on each chain."""
-    work = world.work_until(world.now)
+    work = world.work.until(world.now)
     duration, accepted, rejected = work.since(world.shift_start)
     chains: dict[str, dict[str, object]] = {}
     for name, chain in world.chains.items():
@@ -79,7 +79,7 @@ def user(world: World, name: str) -> dict[str, object]:
     """One user: balances, workers, and the part in the current shift."""
     owner, now, start = world.users[name], world.now, world.shift_start.time
     accepted, rejected = owner.shift_work(now, start)
-    _, pool_accepted, _ = world.work_until(now).since(world.shift_start)
+    _, pool_accepted, _ = world.work.until(now).since(world.shift_start)
     return {
         "name": name,
         "active_workers": owner.active_workers(now),

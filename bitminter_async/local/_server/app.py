@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote, unquote
 
 from starlette.applications import Starlette
@@ -20,14 +21,14 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 def make_app(look: Callable[[], World], keys: Keys) -> Starlette:
     """The application that answers from the world as `look` finds it, to the holders of `keys`."""
-
-    async def answer(request: Request) -> Response:
-        return JSONResponse(_answer(request, look(), keys))
-
-    return Starlette(routes=[Route("/{path:path}", answer, methods=["GET"])])
+    return Starlette(routes=[Route("/{path:path}", partial(_respond, look, keys), methods=["GET"])])
 
 
-def _answer(request: Request, world: World, keys: Keys) -> object:
+async def _respond(look: Callable[[], World], keys: Keys, request: Request) -> Response:
+    return JSONResponse(_answer(look(), keys, request))
+
+
+def _answer(world: World, keys: Keys, request: Request) -> object:
     match _segments(request):
         case ["api", "pool", "blocks"]:
             return answers.blocks(world, *_page(request), _parameter(request, "commodity"))
@@ -35,19 +36,26 @@ def _answer(request: Request, world: World, keys: Keys) -> object:
             return answers.shifts(world, *_page(request))
         case ["api", "pool", name] if name in answers.PLAIN:
             return answers.PLAIN[name](world)
-        case ["api", "users", *name] if len(name) <= 1:
-            _, key = carried(request)
-            access = keys.access(key)
-            if access is None:
-                raise HTTPException(401, "This needs an API key" if key is None else "There is no such API key")
-            if not access.permission:
-                raise HTTPException(403, "This API key has no access to the balance and worker summary")
-            user = name[0] if name else access.user
-            if user not in world.users:
-                raise HTTPException(404, "No such user")
-            return answers.user(world, user)
+        case ["api", "users"]:
+            return _user(world, keys, request, None)
+        case ["api", "users", name]:
+            return _user(world, keys, request, name)
         case _:
             raise HTTPException(404)
+
+
+def _user(world: World, keys: Keys, request: Request, name: str | None) -> object:
+    """The user of that name, or the key's owner."""
+    _, key = carried(request)
+    access = keys.access(key)
+    if access is None:
+        raise HTTPException(401, "This needs an API key" if key is None else "There is no such API key")
+    if not access.permission:
+        raise HTTPException(403, "This API key has no access to the balance and worker summary")
+    name = access.user if name is None else name
+    if name not in world.users:
+        raise HTTPException(404, "No such user")
+    return answers.user(world, name)
 
 
 def _segments(request: Request) -> list[str]:

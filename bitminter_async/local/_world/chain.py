@@ -1,8 +1,9 @@
 """A chain, and the blocks that the pool found on it."""
 
 from collections import deque
-from dataclasses import dataclass
 from random import Random
+
+from attrs import define
 
 from .chance import dice
 from .hashrate import Mark
@@ -25,7 +26,7 @@ EARLIEST = _HEIGHTS_KNOWN_AT - min(_HEIGHTS.values()) * BLOCK_TIME
 """Before this moment a chain would have no blocks yet."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class Block:
     """A block that the pool found. Its status follows from the time alone, unless it was orphaned by hand."""
 

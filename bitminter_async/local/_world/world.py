@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from .chain import COIN, COMMODITIES, Block, Chain
 from .chance import dice
-from .hashrate import HASHES_PER_SHARE, SLICE, Mark, Tide
+from .hashrate import SLICE, Tide, WorkCounter
 from .miners import ALIVE, User, Worker
 from .names import WORKER_KINDS, user_names
 
@@ -27,7 +27,6 @@ _FAST, _SLOW = 3_000 * 10**9, 500 * 10**9  # hashes per second of a worker added
 _NEVER_WORKED = 0.02
 _MERGED = 0.8  # of the users have a balance in every commodity
 _SCORE = 1_000_000  # the score of one block's worth of work
-_MILLION = 1_000_000
 
 
 class World:
@@ -42,11 +41,9 @@ class World:
         self._chance = dice(seed, "workers")
         self._ids = dice(seed, "ids")
         self._block_id, self._shift_id = 41_000, 26_000
-        # The work until the last event, and the workers' speed since: in whole hashes, so that it adds up exactly.
-        self._mark = self.shift_start = Mark(start, 0.0, 0.0)
-        self._tide_mark = self.tide.work(start)
-        self._rate = self._rejecting = 0
-        self.chains = {name: Chain(name, seed, self._mark) for name in COMMODITIES}
+        self.work = WorkCounter(self.tide, start)
+        self.shift_start = self.work.counted
+        self.chains = {name: Chain(name, seed, self.work.counted) for name in COMMODITIES}
         self._changes: list[tuple[int, int, Worker]] = []
         self._populate()
 
@@ -56,9 +53,9 @@ class World:
         """Let the world go on until that second."""
         while (event := self._next_event(now)) <= now:
             self.now = event
-            self._settle()
+            self.work.count(event)
             chain = self._nearest()
-            if self._mark.accepted >= chain.goal:
+            if self.work.counted.accepted >= chain.goal:
                 self._find(chain)
             elif event == self.shift_start.time + SHIFT:
                 self._end_shift()
@@ -71,23 +68,10 @@ class World:
     def _next_event(self, now: int) -> int:
         """The second of the next event; a later one than `now` if there is none until then."""
         end, goal = min(now + 1, self.shift_start.time + SHIFT, self._changes[0][0]), self._nearest().goal
-        if self.work_until(end).accepted < goal:
+        if self.work.until(end).accepted < goal:
             return end
-        seconds = range(self._mark.time, end)
-        return seconds.start + bisect_left(seconds, goal, key=lambda second: self.work_until(second).accepted)
-
-    def work_until(self, now: int) -> Mark:
-        """The pool's work until that second, which no event may precede."""
-        hashes = self.tide.work(now) - self._tide_mark
-        return Mark(
-            now,
-            self._mark.accepted + hashes * self._rate / HASHES_PER_SHARE,
-            self._mark.rejected + hashes * self._rejecting / _MILLION / HASHES_PER_SHARE,
-        )
-
-    def _settle(self) -> None:
-        """Make the present the moment from which work is counted on."""
-        self._mark, self._tide_mark = self.work_until(self.now), self.tide.work(self.now)
+        seconds = range(self.work.counted.time, end)
+        return seconds.start + bisect_left(seconds, goal, key=lambda second: self.work.until(second).accepted)
 
     def _nearest(self) -> Chain:
         return min(self.chains.values(), key=lambda chain: chain.goal)
@@ -97,12 +81,12 @@ class World:
         rates = list(accumulate(worker.rate if worker.working else 0 for _, worker in workers))
         lucky = bisect(rates, self._chance.random() * rates[-1])
         self._block_id += self._ids.choice((1, 1, 1, 2, 3))
-        block = chain.find(self._block_id, self._mark, workers[min(lucky, len(workers) - 1)][0].name)
+        block = chain.find(self._block_id, self.work.counted, workers[min(lucky, len(workers) - 1)][0].name)
         self.blocks.append(block)
         return block
 
     def _end_shift(self) -> None:
-        end = self._mark
+        end = self.work.counted
         duration, accepted, rejected = end.since(self.shift_start)
         self._shift_id += self._ids.choice((1, 1, 1, 2))
         self.shifts.append(
@@ -174,10 +158,7 @@ class World:
         heapreplace(self._changes, (self._next_change(worker), number, worker))
 
     def _set_working(self, worker: Worker, *, working: bool) -> None:
-        self._settle()
-        sign = working - worker.working
-        self._rate += sign * worker.rate
-        self._rejecting += sign * worker.rate * worker.rejects
+        self.work.change_rate(self.now, worker.rate * (working - worker.working), worker.rejects)
         worker.set_working(self.now, self.shift_start.time, working=working)
 
     # What can be done to it by hand
@@ -237,7 +218,7 @@ class World:
         """Find a block now. It will be confirmed, unless it is orphaned by hand."""
         if commodity not in self.chains:
             raise ValueError(f"this pool mines no {commodity!r}; it mines {', '.join(self.chains)}")
-        self._settle()
+        self.work.count(self.now)
         block = self._find(self.chains[commodity])
         block.lost = None
         return block
