@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .pool import LocalPool
 
+__all__ = ["main"]
+
 _COMMAND = "python -m bitminter_async.local"
 _HEAD_START = timedelta(minutes=10)  # the users have worked so long when the first client comes
 
@@ -21,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        from . import LocalPool  # noqa: PLC0415 - its absence is told in one line
+        from . import LocalPool  # noqa: PLC0415  # its absence is told in one line
     except ImportError as error:
         return _fail(error)
     try:
@@ -88,7 +90,7 @@ async def _serve(pool: "LocalPool", host: str, port: int, keys: dict[str, str]) 
 
 
 def _fail(error: Exception) -> int:
-    print(f"{_COMMAND}: {error}", file=sys.stderr)  # noqa: T201 - a command speaks so
+    print(f"{_COMMAND}: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
     return 1
 
 

@@ -21,6 +21,8 @@ from ._server.serve import serving
 from ._world.chain import EARLIEST
 from ._world.world import SHIFT, World
 
+__all__ = ["LocalPool"]
+
 _MONTH = timedelta(days=30)
 _NOW = datetime(2014, 3, 1, 12, tzinfo=UTC)
 _INTO_THE_SHIFT = 1500  # seconds, so that a new world has a current shift to show
@@ -99,7 +101,7 @@ class LocalPool:
         """The pool as an ASGI application."""
         return self._middleware
 
-    def client(self, *, user: str | None = None, **options: Any) -> Client:  # noqa: ANN401 - Client checks them
+    def client(self, *, user: str | None = None, **options: Any) -> Client:  # noqa: ANN401  # Client checks them
         """A client of this pool, in this process and without a pause between two requests.
 
         Args:
@@ -184,7 +186,7 @@ class LocalPool:
         """Take a worker from a user; what it did in this shift still counts for the user."""
         self._look().remove_worker(user, worker)
 
-    def set_worker_alive(self, user: str, worker: str, alive: bool) -> None:  # noqa: FBT001 - reads well as it is
+    def set_worker_alive(self, user: str, worker: str, alive: bool) -> None:  # noqa: FBT001  # reads well as it is
         """Make a worker alive or idle, at once and until told otherwise.
 
         One made idle has been silent for just over five minutes: its last work may move back by that much.

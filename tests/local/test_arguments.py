@@ -56,7 +56,7 @@ def pool() -> LocalPool:
         (lambda: LocalPool(history=timedelta(0)), ValueError, "history"),
         (lambda: LocalPool(history=30), TypeError, "not"),  # type: ignore[arg-type]  # on purpose
         (lambda: LocalPool(history=timedelta(days=2000)), ValueError, "begin before 2011-01-03"),
-        (lambda: LocalPool(now=datetime(2014, 3, 1)), ValueError, "aware"),  # noqa: DTZ001 - the wrong kind
+        (lambda: LocalPool(now=datetime(2014, 3, 1)), ValueError, "aware"),  # noqa: DTZ001  # the wrong kind
         (lambda: LocalPool(limit=0), ValueError, "limit"),
     ],
 )

@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from bitminter_async import local
 from bitminter_async.local import LocalPool
 from bitminter_async.local._server import answers
 from bitminter_async.local._world.world import World
@@ -241,11 +240,3 @@ async def test_a_client_comes_wired_to_the_pool(pool: LocalPool) -> None:
     async with pool.client(transport=httpx.ASGITransport(other.app), base_url="http://127.0.0.1") as client:
         await client.pool.users()
     assert len(other.requests) == 1
-
-
-def test_the_package_offers_the_pool_alone() -> None:
-    """`bitminter_async.local` has `LocalPool`, and says plainly that it has nothing else."""
-    assert local.__all__ == ["LocalPool"]
-    assert local.LocalPool is LocalPool
-    with pytest.raises(AttributeError, match="no attribute 'RemotePool'"):
-        _ = local.RemotePool

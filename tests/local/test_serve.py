@@ -96,7 +96,7 @@ async def test_it_ends_at_once_while_answers_are_due(pool: LocalPool, caplog: py
     pool.slow_next(600, times=3)
     async with pool.serve() as url:
         asked = [asyncio.ensure_future(ask_raw(url, "GET /api/pool/stats HTTP/1.1\r\nHost: x\r\n\r\n")) for _ in "abc"]
-        while len(pool.requests) < 3:  # noqa: ASYNC110 - the pool has no event for it
+        while len(pool.requests) < 3:  # noqa: ASYNC110  # the pool has no event for it
             await asyncio.sleep(0.005)
     assert await asyncio.wait_for(asyncio.gather(*asked), 1) == [b"", b"", b""]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -161,7 +161,7 @@ def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> 
         "é",
     ]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(  # noqa: S603 - this interpreter, this package
+    with subprocess.Popen(  # noqa: S603  # this interpreter, this package
         [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         env=environment,
     ) as process:  # fmt: skip

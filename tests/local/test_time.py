@@ -57,7 +57,7 @@ def test_the_same_seed_makes_the_same_world_in_any_process() -> None:
     """Another process with other hashes answers the same, byte for byte; another seed does not."""
     script = f"from {__name__} import world_digest; print(world_digest(7))"
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
-    run = subprocess.run(  # noqa: S603 - this interpreter, this file
+    run = subprocess.run(  # noqa: S603  # this interpreter, this file
         [sys.executable, "-c", script],
         cwd=Path(__file__).parents[2],
         env=environment,

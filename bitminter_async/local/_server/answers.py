@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from .._world.world import World
 
+__all__ = ["PLAIN", "blocks", "shifts", "user"]
+
 T = TypeVar("T")
 
 _GIGAHASH = 10**9

@@ -15,6 +15,8 @@ from .._world.world import World
 from . import answers
 from .keys import Keys, carried
 
+__all__ = ["make_app"]
+
 _MAX, _MAX_DEFAULT = 50, 10
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+__all__ = ["Clock"]
+
 
 class Clock:
     """The running event loop's clock, or the machine's monotonic one outside of any loop.

@@ -10,6 +10,8 @@ from starlette.requests import Request
 
 from .._world.chance import dice
 
+__all__ = ["KeyIn", "Keys", "carried"]
+
 KeyIn = Literal["header", "basic", "query"]
 
 _ALPHABET = string.ascii_uppercase + string.digits

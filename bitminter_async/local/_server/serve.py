@@ -12,13 +12,15 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+__all__ = ["serving"]
+
 _KEEP_ALIVE = 75  # longer than most pollers' rest, so that they find their connection open
 
 
 class _Connection(H11Protocol):
     """A connection without an access log: it would hold the keys in the URLs."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # uvicorn's own, passed on
         super().__init__(*args, **kwargs)
         self.access_log = False
 

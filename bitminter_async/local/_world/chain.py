@@ -8,6 +8,8 @@ from attrs import define
 from .chance import dice
 from .hashrate import Mark
 
+__all__ = ["COIN", "COMMODITIES", "EARLIEST", "Block", "Chain"]
+
 COIN = 100_000_000
 CONFIRMATIONS = 120
 BLOCK_TIME = 600

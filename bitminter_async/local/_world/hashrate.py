@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from .chance import dice
 
+__all__ = ["HASHES_PER_SHARE", "SLICE", "Mark", "Tide", "WorkCounter"]
+
 HASHES_PER_SHARE = 2**32
 """Hashes behind one proof of work of difficulty 1, on average."""
 

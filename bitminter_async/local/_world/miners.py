@@ -5,6 +5,8 @@ from random import Random
 from .chain import COIN, COMMODITIES
 from .hashrate import HASHES_PER_SHARE, Tide
 
+__all__ = ["ALIVE", "User", "Worker"]
+
 ALIVE = 300
 """A worker is alive for so many seconds after its last proof of work."""
 

@@ -2,6 +2,8 @@
 
 from random import Random
 
+__all__ = ["WORKER_KINDS", "user_names"]
+
 WORKER_KINDS = ("rig", "ant", "cube", "gpu", "shed-")
 
 _USERS = 72

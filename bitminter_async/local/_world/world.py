@@ -16,6 +16,8 @@ from .hashrate import SLICE, Tide, WorkCounter
 from .miners import ALIVE, User, Worker
 from .names import WORKER_KINDS, user_names
 
+__all__ = ["SHIFT", "World"]
+
 SHIFT = 3600
 """Seconds that a shift takes."""
 
