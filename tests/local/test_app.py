@@ -10,18 +10,16 @@ import pytest
 import pytest_asyncio
 
 from bitminter_async.local import LocalPool
+from tests.support.pools import KEY, make_pool
 
 PUBLIC = [f"pool/{name}" for name in ("stats", "hashrate", "workers", "users", "round", "blocks", "shifts", "top50")]
-KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 AWKWARD = ["a/b", "50%2F", "Ada Lovelace", "矿工", "?&=#+", "...", "users", "a\\b;c"]
 
 
 @pytest.fixture(scope="module")
 def pool() -> LocalPool:
     """A pool that dave mines in."""
-    pool = LocalPool(history=timedelta(days=3))
-    pool.add_user("dave", KEY)
-    return pool
+    return make_pool(days=3)
 
 
 @pytest_asyncio.fixture

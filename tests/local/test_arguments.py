@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bitminter_async.local import LocalPool
-from tests.local.test_world import ask
+from tests.support.pools import ask
 
 START = datetime(2014, 3, 1, 12, tzinfo=UTC)
-SHORT = timedelta(days=1)
 IMPOSSIBLE: list[tuple[Callable[[LocalPool], object], type[Exception], str]] = [
     (lambda pool: pool.advance(-1), ValueError, "time"),
     (lambda pool: pool.advance(timedelta(seconds=-1)), ValueError, "time"),
@@ -37,14 +36,6 @@ IMPOSSIBLE: list[tuple[Callable[[LocalPool], object], type[Exception], str]] = [
     (lambda pool: pool.orphan(7), LookupError, "no block 7; find_block"),
     (lambda pool: pool.withdraw_block(7), LookupError, "no block 7; find_block"),
 ]
-
-
-@pytest.fixture
-def pool() -> LocalPool:
-    """A pool that dave mines in."""
-    pool = LocalPool(history=SHORT)
-    pool.add_user("dave")
-    return pool
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from bitminter_async.local import LocalPool
-from tests.local.test_world import ask, make_pool
+from tests.support.pools import SEEDS, USERS, ask, few_examples, make_pool
 
 BLOCK = {
     "id": int,
@@ -36,10 +35,6 @@ SHIFT = {
     "duration": int,
 }
 
-USERS = ["Ada Lovelace", "miné/craft", "100%pool", "a+b?c=d#e", "dave"]
-seeds = st.integers(0, 10**6)
-quick = settings(max_examples=5, deadline=None)
-
 
 def walk(pool: LocalPool, kind: str) -> list[Any]:
     """The whole list of blocks or shifts, oldest first."""
@@ -49,8 +44,8 @@ def walk(pool: LocalPool, kind: str) -> list[Any]:
     return records[::-1]
 
 
-@quick
-@given(seed=seeds)
+@few_examples
+@given(seed=SEEDS)
 def test_blocks_hang_together(seed: int) -> None:
     """Blocks have the documented fields and order; each one's round ended with it, by work that earned it."""
     pool = make_pool(seed, days=4)
@@ -120,8 +115,8 @@ def test_statuses_only_go_forward() -> None:
     assert {"confirmed", "unconfirmed"} < fates
 
 
-@quick
-@given(seed=seeds)
+@few_examples
+@given(seed=SEEDS)
 def test_shifts_hang_together(seed: int) -> None:
     """Shifts have the documented fields and order, follow one another hour by hour, and match the hash rate."""
     pool = make_pool(seed, days=3)

@@ -11,16 +11,7 @@ import pytest_asyncio
 
 from bitminter_async.local import LocalPool
 from bitminter_async.local._server import clock, request_log
-
-KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-
-
-@pytest.fixture
-def pool() -> LocalPool:
-    """A pool that dave mines in."""
-    pool = LocalPool(history=timedelta(days=1))
-    pool.add_user("dave", KEY)
-    return pool
+from tests.support.pools import KEY
 
 
 def make_http(pool: LocalPool, address: str = "10.0.0.1") -> httpx.AsyncClient:

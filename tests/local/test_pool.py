@@ -10,18 +10,10 @@ import pytest
 from bitminter_async.local import LocalPool
 from bitminter_async.local._server import answers
 from bitminter_async.local._world.world import World
-from tests.local.test_world import ask as ask_all
+from tests.support.pools import ask as ask_all
 
 START = datetime(2014, 3, 1, 12, tzinfo=UTC)
 SHORT = timedelta(days=1)
-
-
-@pytest.fixture
-def pool() -> LocalPool:
-    """A pool that dave mines in."""
-    pool = LocalPool(history=SHORT)
-    pool.add_user("dave")
-    return pool
 
 
 def ask(pool: LocalPool, path: str) -> Any:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -18,18 +17,10 @@ import pytest
 
 from bitminter_async.local import LocalPool
 from bitminter_async.local.__main__ import main
+from tests.support.pools import KEY
 
 pytestmark = pytest.mark.socket
-KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 COMMAND = [sys.executable, "-u", "-m", "bitminter_async.local"]
-
-
-@pytest.fixture
-def pool() -> LocalPool:
-    """A pool that dave mines in."""
-    pool = LocalPool(history=timedelta(days=1))
-    pool.add_user("dave", KEY)
-    return pool
 
 
 @pytest.fixture

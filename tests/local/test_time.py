@@ -9,16 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitminter_async.local import LocalPool
-from tests.local.test_world import ask, make_pool
+from tests.support.pools import SEEDS, USERS, ask, few_examples, make_pool
 
 ENDPOINTS = ["stats", "hashrate", "workers", "users", "round", "blocks?max=50", "shifts?max=50", "top50"]
-USERS = ["Ada Lovelace", "miné/craft", "100%pool", "a+b?c=d#e", "dave"]
-seeds = st.integers(0, 10**6)
-quick = settings(max_examples=5, deadline=None)
 
 
 def all_data(pool: LocalPool) -> str:
@@ -28,8 +25,8 @@ def all_data(pool: LocalPool) -> str:
     )
 
 
-@quick
-@given(seed=seeds, steps=st.lists(st.floats(0, 20_000), min_size=1, max_size=5))
+@few_examples
+@given(seed=SEEDS, steps=st.lists(st.floats(0, 20_000), min_size=1, max_size=5))
 def test_one_way_through_time_is_as_good_as_another(seed: int, steps: list[float]) -> None:
     """Many short steps with reading in between lead to the same world as one long step; reading changes nothing."""
     stepping, leaping = make_pool(seed, 1), make_pool(seed, 1)

@@ -1,51 +1,19 @@
 """The local pool's present as its API shows it: every field that is documented, and how the numbers hang together."""
 
-import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitminter_async.local import LocalPool
 from bitminter_async.local._world.world import World
-
-USERS = ["Ada Lovelace", "miné/craft", "100%pool", "a+b?c=d#e", "dave"]
-seeds = st.integers(0, 10**6)
-quick = settings(max_examples=5, deadline=None)
+from tests.support.pools import SEEDS, USERS, ask, ask_user, few_examples, make_pool
 
 
-def make_pool(seed: int = 0, days: float = 2, **options: Any) -> LocalPool:
-    """A pool that dave mines in."""
-    pool = LocalPool(seed, history=timedelta(days=days), **options)
-    pool.add_user("dave", workers=3)
-    return pool
-
-
-def ask(pool: LocalPool, *paths: str) -> list[Any]:
-    """The decoded answers to these paths below /api, all of which must be 200, with dave's key."""
-
-    async def requests() -> list[Any]:
-        transport, key = httpx.ASGITransport(pool.app), {"authorization": f"key={pool.key_of('dave')}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://pool/api/", headers=key) as http:
-            answers = [await http.get(path) for path in paths]
-        assert {answer.status_code for answer in answers} == {200}
-        return [answer.json() for answer in answers]
-
-    return asyncio.run(requests())
-
-
-def ask_user(pool: LocalPool, name: str = "dave") -> Any:
-    """The decoded answer about one user."""
-    return ask(pool, f"users/{quote(name, safe='')}")[0]
-
-
-@quick
-@given(seed=seeds, hours=st.integers(0, 100))
+@few_examples
+@given(seed=SEEDS, hours=st.integers(0, 100))
 def test_stats_are_the_sums_over_the_users(seed: int, hours: int) -> None:
     """The pool's figures stand alone and together alike, have four significant digits, and cover the fastest fifty."""
     pool = make_pool(seed)
@@ -170,8 +138,8 @@ def test_a_worker_that_never_worked_has_no_last_work() -> None:
     assert all(worker["last_work"] == ask_user(pool)["now"] for worker in ask_user(pool)["workers"])
 
 
-@quick
-@given(seed=seeds, seconds=st.integers(0, 10**5))
+@few_examples
+@given(seed=SEEDS, seconds=st.integers(0, 10**5))
 def test_the_round_agrees_with_everything_else(seed: int, seconds: int) -> None:
     """The round shows what stats, the current shift, the last blocks and the users' shifts show."""
     pool = make_pool(seed)
@@ -228,7 +196,7 @@ def test_all_shifts_are_the_users_work() -> None:
 
 
 @settings(max_examples=2, deadline=None)
-@given(seed=seeds)
+@given(seed=SEEDS)
 def test_a_users_workers_come_and_go_if_they_may(seed: int) -> None:
     """Workers that are not steady fall idle and come back by chance, as other users' do; steady ones mine on."""
     pool = make_pool(seed)
