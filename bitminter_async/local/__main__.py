@@ -85,12 +85,13 @@ async def _serve(pool: "LocalPool", host: str, port: int, keys: dict[str, str]) 
         users = [f"  user {name!r}, key {key}" for name, key in keys.items()]
         name, key = next(iter(keys.items()))
         hint = f"  to ask it as {name}: export BITMINTER_URL={url} BITMINTER_KEY={shlex.quote(key)}"
-        print("\n".join([f"The local pool listens on {url}", *users, hint, "Ctrl-C stops it"]), flush=True)  # noqa: T201
+        lines = [f"The local pool listens on {url}", *users, hint, "Ctrl-C stops it"]
+        print("\n".join(lines), flush=True)  # noqa: T201  # a command prints
         await stop.wait()
 
 
 def _fail(error: Exception) -> int:
-    print(f"{_COMMAND}: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
+    print(f"{_COMMAND}: {error}", file=sys.stderr)  # noqa: T201  # a command prints
     return 1
 
 

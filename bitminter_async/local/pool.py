@@ -25,7 +25,7 @@ __all__ = ["LocalPool"]
 
 _MONTH = timedelta(days=30)
 _NOW = datetime(2014, 3, 1, 12, tzinfo=UTC)
-_INTO_THE_SHIFT = 1500  # seconds, so that a new world has a current shift to show
+_INTO_THE_SHIFT = 1500  # seconds, so that the current shift of a new pool has something to show
 
 
 class LocalPool:
@@ -34,6 +34,9 @@ class LocalPool:
     Seventy-odd users mine BTC and NMC at about 1.7 PH/s: their workers come and go, blocks are found, confirmed and
     sometimes lost, a shift ends every hour. Ask it in this process through `client()` or `app`, or over a socket
     through `serve()`. It answers as strictly as its documentation says, and blocks who asks too often.
+
+    Each method raises `LookupError` for a user, worker or block that is not there, and `ValueError` for an argument out
+    of range.
 
     Args:
         seed: The same seed, start, history and calls make the same world.
@@ -73,8 +76,8 @@ class LocalPool:
         self._clock = Clock()
         self._keys = Keys(seed)
         self._world = World(seed, start)
-        self._middleware = Middleware(make_app(self._look, self._keys), self._clock, limit)
-        self._look()
+        self._middleware = Middleware(make_app(self._current_world, self._keys), self._clock, limit)
+        self._current_world()
 
     # Time
 
@@ -84,13 +87,13 @@ class LocalPool:
         return self._start + self._advanced + timedelta(seconds=self._speed * self._clock.elapsed())
 
     def advance(self, time: float | timedelta) -> None:
-        """Let time pass in the pool: seconds, or a timedelta."""
+        """Let time pass in the pool, in seconds or as a timedelta."""
         seconds = time.total_seconds() if isinstance(time, timedelta) else time
         self._advanced += timedelta(seconds=_not_negative("time", seconds))
-        self._look()
+        self._current_world()
 
-    def _look(self) -> World:
-        """The world as it is now."""
+    def _current_world(self) -> World:
+        """Return the world after all that happens in it until now."""
         self._world.advance(int(self.now.timestamp()))
         return self._world
 
@@ -102,20 +105,20 @@ class LocalPool:
         return self._middleware
 
     def client(self, *, user: str | None = None, **options: Any) -> Client:  # noqa: ANN401  # Client checks them
-        """A client of this pool, in this process and without a pause between two requests.
+        """Return a client of this pool, in this process and with no interval between two requests.
 
         Args:
-            user: Whose key the client carries; a user without a key is a LookupError.
-            options: Any of `Client`'s. They go before what is set here.
+            user: Whose key the client carries; None: it carries none.
+            options: Any of `Client`'s; they override what is set here.
         """
         if user is not None:
             options["api_key"] = self.key_of(user)
-        here: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "base_url": "http://localhost",
             "interval": 0.0,
             "transport": ASGITransport(self.app),
         }
-        return Client(**here | options)
+        return Client(**defaults | options)
 
     def serve(self, port: int = 0, host: str = "127.0.0.1") -> AbstractAsyncContextManager[str]:
         """Serve the pool on a socket in the running loop: `async with pool.serve() as base_url`.
@@ -131,7 +134,7 @@ class LocalPool:
 
     @property
     def latency(self) -> float:
-        """Seconds that every answer takes."""
+        """Seconds that every answer takes; it can be set."""
         return self._middleware.latency
 
     @latency.setter
@@ -140,7 +143,7 @@ class LocalPool:
 
     @property
     def requests(self) -> tuple[LoggedRequest, ...]:
-        """What the operator saw: the latest 100,000 requests, in order of arrival."""
+        """What the pool's operator saw: the latest 100,000 requests, in order of arrival."""
         return self._middleware.requests
 
     # Users
@@ -148,65 +151,65 @@ class LocalPool:
     def add_user(
         self, name: str, key: str | None = None, *, permission: bool = True, workers: int = 2, steady: bool = True
     ) -> str:
-        """Bring in a user, or give one that the world has already a key.
+        """Add a user with a key, or give a key to a user that the pool has already.
 
         Args:
             name: The user's name.
-            key: The API key; by default one that follows from seed and name.
+            key: The API key; None: one that follows from seed and name, 32 characters A-Z and 0-9.
             permission: Whether the key may read "Balance and worker summary".
             workers: How many workers a new user has: `rig1`, `rig2`, …, which work.
             steady: Whether they do so until they are told otherwise; else they come and go by chance, as other users'
                 do: they work for 3 days and rest for 5 hours on average.
 
         Returns:
-            The key: 32 characters A-Z and 0-9, if none was given.
+            The key.
 
         Raises:
-            ValueError: The name is no path segment, the user has a key, another user has this one, or `workers` is
-                negative.
+            ValueError: No URL can carry the name, the user has a key, another user has this one, it cannot be one, or
+                `workers` is negative.
         """
         if name in {"", ".", ".."}:
             raise ValueError(f"no path can name a user {name!r}")
         if workers < 0:
             raise ValueError(f"workers must not be negative, not {workers}")
         key = self._keys.give(name, key, permission=permission)
-        if name not in self._look().users:
+        if name not in self._current_world().users:
             self._world.add_user(name, workers, steady=steady)
         return key
 
     def key_of(self, user: str) -> str:
-        """The user's key; LookupError if it has none."""
+        """Return the user's key."""
         return self._keys.of(user)
 
     def add_worker(self, user: str, worker: str, *, alive: bool = True) -> None:
-        """Give a user one more worker, that works from now on, or never has when not `alive`."""
-        self._look().add_worker(user, worker, alive=alive)
+        """Give a user one more worker, which works from now on, or never has if not `alive`."""
+        self._current_world().add_worker(user, worker, alive=alive)
 
     def remove_worker(self, user: str, worker: str) -> None:
         """Take a worker from a user; what it did in this shift still counts for the user."""
-        self._look().remove_worker(user, worker)
+        self._current_world().remove_worker(user, worker)
 
     def set_worker_alive(self, user: str, worker: str, alive: bool) -> None:  # noqa: FBT001  # reads well as it is
         """Make a worker alive or idle, at once and until told otherwise.
 
         One made idle has been silent for just over five minutes: its last work may move back by that much.
         """
-        self._look().set_worker_alive(user, worker, alive=alive)
+        self._current_world().set_worker_alive(user, worker, alive=alive)
 
     # Blocks
 
     def find_block(self, commodity: str = "BTC") -> int:
-        """Find a block now, and return its id. It will be confirmed, unless it is orphaned."""
-        return self._look().find_block(commodity).id
+        """Find a block now, and return its id. It will be confirmed, unless it is orphaned by hand."""
+        return self._current_world().find_block(commodity).id
 
     def orphan(self, block_id: int) -> None:
-        """Orphan a block now; ValueError if it is confirmed or lost already."""
-        world = self._look()
+        """Orphan a block now; one that is confirmed or lost already is a ValueError."""
+        world = self._current_world()
         world.orphan(world.block(block_id))
 
     def withdraw_block(self, block_id: int) -> None:
-        """Take a block off the list, as if it had never been there: the last block's round goes on."""
-        world = self._look()
+        """Take a block off the list, as if it had never been there. If it was its chain's latest, its round goes on."""
+        world = self._current_world()
         world.withdraw(world.block(block_id))
 
     # Injected faults
@@ -221,16 +224,16 @@ class LocalPool:
         body: bytes = b"",
         cut: bool = False,
     ) -> None:
-        """Answer the next requests otherwise.
+        """Let the next requests fail.
 
         Args:
             status: The answer's status.
-            times: How many requests it befalls.
-            path: Only those whose path begins so.
+            times: How many requests fail.
+            path: Only those whose path begins so; None: any.
             headers: The answer's headers.
             body: The answer's body.
-            cut: Send the head and half of the body only, and break the connection. Without a `body`, it is the
-                pool's own answer that is cut.
+            cut: Send the head and half of the body only, and break the connection. Without a `body`, it is the pool's
+                own answer that is cut.
         """
         answer = None if cut and not body else Response(body, status, headers)
         self._middleware.failures.append(InjectedFault(times=_times(times), path=path, answer=answer, cut=cut))

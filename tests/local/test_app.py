@@ -1,4 +1,4 @@
-"""The local pool's HTTP face: paths, parameters, keys and status codes, as strict as the API's documentation."""
+"""The local pool's HTTP interface: paths, parameters, keys and status codes, as strict as the API's documentation."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def http(pool: LocalPool) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def basic(credentials: str) -> dict[str, str]:
-    """The header of HTTP's basic authentication."""
+    """Return the header of HTTP's basic authentication."""
     return {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
 
 

@@ -1,4 +1,4 @@
-"""The local pool's blocks and shifts: every field that is documented, and the laws they obey."""
+"""The local pool's blocks and shifts: every field that is documented, and how they agree."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -36,8 +36,8 @@ SHIFT = {
 }
 
 
-def walk(pool: LocalPool, kind: str) -> list[Any]:
-    """The whole list of blocks or shifts, oldest first."""
+def ask_all(pool: LocalPool, kind: str) -> list[Any]:
+    """Return the whole list of blocks or shifts, oldest first."""
     records: list[Any] = []
     while page := ask(pool, f"pool/{kind}{'&' if '?' in kind else '?'}max=50&offset={len(records)}")[0]:
         records += page
@@ -46,10 +46,10 @@ def walk(pool: LocalPool, kind: str) -> list[Any]:
 
 @few_examples
 @given(seed=SEEDS)
-def test_blocks_hang_together(seed: int) -> None:
+def test_blocks_agree_with_one_another(seed: int) -> None:
     """Blocks have the documented fields and order; each one's round ended with it, by work that earned it."""
     pool = make_pool(seed, days=4)
-    blocks = walk(pool, "blocks")
+    blocks = ask_all(pool, "blocks")
     now = int(pool.now.timestamp())
     users = set(USERS) | set(ask(pool, "pool/top50")[0])
     assert 60 < len(blocks) < 260
@@ -69,7 +69,7 @@ def test_blocks_hang_together(seed: int) -> None:
             assert 1_000_000 < block["accepted"] * 2**32 / block["duration"] / 1e9 < 2_400_000
     for chain in ("BTC", "NMC"):
         mined = [block for block in blocks if block["chain"] == chain]
-        assert mined == walk(pool, f"blocks?commodity={chain}")
+        assert mined == ask_all(pool, f"blocks?commodity={chain}")
         heights = [block["height"] for block in mined]
         assert heights == sorted(set(heights))
         for last, block in pairwise(mined):
@@ -81,7 +81,7 @@ def test_blocks_hang_together(seed: int) -> None:
 def test_blocks_come_as_often_as_chance_has_it() -> None:
     """Over half a year the blocks take as much work as their difficulty says, and a few of them are lost."""
     pool = make_pool(days=150)
-    blocks = walk(pool, "blocks")
+    blocks = ask_all(pool, "blocks")
     assert sum(block["accepted"] / block["difficulty"] for block in blocks) / len(blocks) == pytest.approx(1, abs=0.06)
     late = sum(block["accepted"] > 2 * block["difficulty"] for block in blocks) / len(blocks)
     assert late == pytest.approx(0.135, abs=0.03)
@@ -104,24 +104,24 @@ def test_statuses_only_go_forward() -> None:
             states = seen.setdefault(block["id"], [])
             states.append((block["status"], block["confirmations_left"]))
         pool.advance(400)
-    fates: set[str] = set()
+    last: set[str] = set()
     for states in seen.values():
         lefts = [left for _, left in states]
         assert lefts == sorted(lefts, reverse=True)
         assert all((left > 0) == (status in {"processing", "unconfirmed"}) for status, left in states)
         order = {"processing": 0, "unconfirmed": 1, "confirmed": 2, "orphan": 2, "stale": 2}
         assert [order[status] for status, _ in states] == sorted(order[status] for status, _ in states)
-        fates.add(states[-1][0])
-    assert {"confirmed", "unconfirmed"} < fates
+        last.add(states[-1][0])
+    assert {"confirmed", "unconfirmed"} < last
 
 
 @few_examples
 @given(seed=SEEDS)
-def test_shifts_hang_together(seed: int) -> None:
+def test_shifts_agree_with_one_another(seed: int) -> None:
     """Shifts have the documented fields and order, follow one another hour by hour, and match the hash rate."""
     pool = make_pool(seed, days=3)
     pool.advance(timedelta(hours=7))
-    shifts = walk(pool, "shifts")
+    shifts = ask_all(pool, "shifts")
     assert len(shifts) == 79
     assert [shift["id"] for shift in shifts] == sorted({shift["id"] for shift in shifts})
     assert shifts[-1]["id"] - shifts[0]["id"] >= len(shifts)
@@ -148,12 +148,12 @@ def test_the_world_begins_when_it_is_told() -> None:
 def test_a_balance_grows_when_a_block_is_confirmed() -> None:
     """A confirmed block's income is shared out; an orphaned one's and a withdrawn one's are not."""
     paid: list[float] = []
-    for fate in ("confirmed", "orphaned", "withdrawn"):
+    for end in ("confirmed", "orphaned", "withdrawn"):
         pool = make_pool(seed=5)
         block = pool.find_block()
-        if fate == "orphaned":
+        if end == "orphaned":
             pool.orphan(block)
-        if fate == "withdrawn":
+        if end == "withdrawn":
             pool.withdraw_block(block)
         before = ask(pool, "users")[0]["balances"]["BTC"]
         pool.advance(timedelta(hours=20))

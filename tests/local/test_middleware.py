@@ -1,4 +1,4 @@
-"""The local pool's gate: what the operator sees, whom it blocks, and trouble on demand."""
+"""The local pool's middleware: what the operator sees, who is blocked, and faults on demand."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,11 +11,13 @@ import pytest_asyncio
 
 from bitminter_async.local import LocalPool
 from bitminter_async.local._server import clock, request_log
+from bitminter_async.local._server.faults import InjectedFault, take_fault
+from bitminter_async.local._server.rate_limit import RateLimit
 from tests.support.pools import KEY
 
 
 def make_http(pool: LocalPool, address: str = "10.0.0.1") -> httpx.AsyncClient:
-    """A plain HTTP client of the pool."""
+    """Make a plain HTTP client of the pool."""
     transport = httpx.ASGITransport(pool.app, client=(address, 1234))
     return httpx.AsyncClient(transport=transport, base_url="http://pool/api/", headers={"User-Agent": "a bot"})
 
@@ -60,7 +62,7 @@ async def test_the_operator_sees_every_request(pool: LocalPool, http: httpx.Asyn
 
 
 async def test_arrivals_are_timed_and_counted(pool: LocalPool, http: httpx.AsyncClient) -> None:
-    """A request's time is the loop's; its company is whoever was being answered when it came, and its status comes."""
+    """A request's time is the loop's; `in_flight` counts those being answered when it came; its status follows."""
     loop = asyncio.get_running_loop()
     pool.latency = 0.02
     start = loop.time()
@@ -91,9 +93,9 @@ async def test_the_log_is_bounded(pool: LocalPool, http: httpx.AsyncClient, monk
 async def test_who_asks_too_often_is_blocked(moment: list[float], caplog: pytest.LogCaptureFixture) -> None:
     """More than `limit` requests within a minute block an address for 15 minutes after the last one too many."""
     pool = LocalPool(history=timedelta(days=1), limit=5)
-    async with make_http(pool) as rude, make_http(pool, "10.0.0.2") as polite:
+    async with make_http(pool) as eager, make_http(pool, "10.0.0.2") as polite:
 
-        async def status(http: httpx.AsyncClient = rude, path: str = "pool/stats") -> int:
+        async def status(http: httpx.AsyncClient = eager, path: str = "pool/stats") -> int:
             answer = await http.get(path)
             if answer.status_code == 403:
                 assert answer.content == b""
@@ -145,8 +147,8 @@ async def test_requests_fail_on_demand(pool: LocalPool, http: httpx.AsyncClient)
     assert [request.status for request in pool.requests] == [500, 429, 429, 200]
 
 
-async def test_trouble_can_keep_to_a_path(pool: LocalPool, http: httpx.AsyncClient) -> None:
-    """Trouble for a path waits for requests whose path begins so, and lets others pass."""
+async def test_faults_can_keep_to_a_path(pool: LocalPool, http: httpx.AsyncClient) -> None:
+    """A fault for a path waits for requests whose path begins so, and lets others pass."""
     pool.fail_next(503, path="/api/pool/blocks", times=2)
     pool.fail_next(502, path="/api/pool")
     paths = ["users", "pool/stats", "pool/stats", "pool/blocks", "pool/blocks", "pool/blocks"]
@@ -181,6 +183,30 @@ async def test_answers_are_cut_on_demand(pool: LocalPool, http: httpx.AsyncClien
             await http.get("pool/stats")
     assert [request.status for request in pool.requests] == [200, 404]
     assert (await http.get("pool/stats")).status_code == 200
+
+
+def test_asking_whether_a_fault_applies_does_not_use_it_up() -> None:
+    """A fault is counted down when it is taken, and by nothing else."""
+    fault = InjectedFault(times=1, path="/api/pool")
+    faults = [fault]
+    assert [fault.applies_to(path) for path in ("/api/pool/stats", "/api/users", "/api/pool")] == [True, False, True]
+    assert fault.times == 1
+    assert take_fault(faults, "/api/users") is None
+    assert take_fault(faults, "/api/pool/stats") is fault
+    assert faults == []
+
+
+def test_asking_whether_a_client_is_blocked_counts_no_request(moment: list[float]) -> None:
+    """A client is blocked for the requests that it made, and by nothing else."""
+    limit = RateLimit(clock.Clock(), limit=2)
+    assert not any(limit.is_blocked("10.0.0.1") for _ in range(5))
+    for blocked in (False, False, True):
+        limit.count("10.0.0.1")
+        assert limit.is_blocked("10.0.0.1") is blocked
+    moment[0] += 899
+    assert [limit.is_blocked(address) for address in ("10.0.0.1", "10.0.0.2")] == [True, False]
+    moment[0] += 1
+    assert not limit.is_blocked("10.0.0.1")
 
 
 async def test_other_protocols_pass(pool: LocalPool) -> None:

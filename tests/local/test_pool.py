@@ -17,18 +17,18 @@ SHORT = timedelta(days=1)
 
 
 def ask(pool: LocalPool, path: str) -> Any:
-    """The decoded answer to this path below /api, with dave's key."""
+    """Return the decoded answer to this path below /api, with dave's key."""
     return ask_all(pool, path)[0]
 
 
 def ask_block(pool: LocalPool, block_id: int) -> dict[str, Any]:
-    """A block of the latest page."""
+    """Return a block of the latest page."""
     blocks: dict[int, dict[str, Any]] = {block["id"]: block for block in ask(pool, "pool/blocks?max=50")}
     return blocks[block_id]
 
 
 def ask_workers(pool: LocalPool) -> dict[str, dict[str, Any]]:
-    """Dave's workers by name."""
+    """Return dave's workers by name."""
     return {worker["name"]: worker for worker in ask(pool, "users")["workers"]}
 
 

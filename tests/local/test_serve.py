@@ -33,7 +33,7 @@ def handlers() -> Iterator[None]:
 
 
 async def ask_raw(url: str, request: str) -> bytes:
-    """All that comes over a connection on which this request is sent."""
+    """Return all that comes over a connection on which this request is sent."""
     reader, writer = await asyncio.open_connection(httpx.URL(url).host, httpx.URL(url).port)
     writer.write(request.encode())
     answer = await reader.read()

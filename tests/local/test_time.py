@@ -19,7 +19,7 @@ ENDPOINTS = ["stats", "hashrate", "workers", "users", "round", "blocks?max=50", 
 
 
 def all_data(pool: LocalPool) -> str:
-    """Everything that the pool answers."""
+    """Return everything that the pool answers."""
     return json.dumps(
         ask(pool, *(f"pool/{name}" for name in ENDPOINTS), *(f"users/{quote(name, safe='')}" for name in USERS))
     )
@@ -39,7 +39,7 @@ def test_one_way_through_time_is_as_good_as_another(seed: int, steps: list[float
 
 
 def world_digest(seed: int) -> str:
-    """A digest of all that a pool answers after a varied day."""
+    """Return a digest of all that a pool answers after a varied day."""
     pool = make_pool(seed)
     pool.add_user("eve")
     pool.advance(timedelta(hours=5))

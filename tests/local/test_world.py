@@ -1,4 +1,4 @@
-"""The local pool's present as its API shows it: every field that is documented, and how the numbers hang together."""
+"""The local pool's present as its API shows it: every field that is documented, and how the numbers agree."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -35,16 +35,16 @@ def test_stats_are_the_sums_over_the_users(seed: int, hours: int) -> None:
 
 
 def test_the_hash_rate_is_measured_every_20_seconds() -> None:
-    """The rates stay the same within a slice of 20 seconds, and wander from one to the next."""
+    """The rates stay the same for 20 seconds, and change from one measurement to the next."""
     pool = make_pool()
-    slices: list[int] = []
+    rates: list[int] = []
     for _ in range(30):
         first = ask(pool, "pool/hashrate", "pool/top50")
         pool.advance(19)
         assert ask(pool, "pool/hashrate", "pool/top50") == first
         pool.advance(1)
-        slices.append(first[0])
-    assert len(set(slices)) > 15
+        rates.append(first[0])
+    assert len(set(rates)) > 15
 
 
 def test_every_user_sums_up_their_workers() -> None:

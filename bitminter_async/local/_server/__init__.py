@@ -1,1 +1,1 @@
-"""The local pool's HTTP face: what it answers, to whom, and how it is served."""
+"""The local pool's HTTP interface: what it answers, to whom, and how it is served."""

@@ -1,11 +1,11 @@
-"""What the pool answers: every endpoint's JSON, read off a world without changing it."""
+"""What the pool answers: every endpoint's JSON, from a world that reading does not change."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from .._world.world import World
 
-__all__ = ["PLAIN", "blocks", "shifts", "user"]
+__all__ = ["WITHOUT_PARAMETERS", "blocks", "shifts", "user"]
 
 T = TypeVar("T")
 
@@ -15,28 +15,28 @@ _TOP = 50
 
 
 def hash_rate(world: World) -> int:
-    """The pool's hash rate in Ghps: whole thousands, four significant digits."""
+    """Return the pool's hash rate in Ghps: whole thousands, four significant digits."""
     rates = (worker.rate for user in world.users.values() for worker in user.workers if worker.alive(world.now))
-    return round(int(float(f"{sum(rates) * world.tide.measured(world.now) / _GIGAHASH:.4g}")), _THOUSANDS)
+    return round(int(float(f"{sum(rates) * world.curve.measured(world.now) / _GIGAHASH:.4g}")), _THOUSANDS)
 
 
 def workers(world: World) -> int:
-    """How many workers are alive."""
+    """Return how many workers are alive."""
     return sum(user.active_workers(world.now) for user in world.users.values())
 
 
 def users(world: World) -> int:
-    """How many users have a worker alive."""
+    """Return how many users have a worker alive."""
     return sum(user.active_workers(world.now) > 0 for user in world.users.values())
 
 
 def stats(world: World) -> dict[str, object]:
-    """The pool at a glance."""
+    """Return the pool's hash rate, workers and users."""
     return {"hash_rate": hash_rate(world), "active_workers": workers(world), "active_users": users(world)}
 
 
 def pool_round(world: World) -> dict[str, object]:
-    """The pool at a glance, the current shift, and the current round on each chain."""
+    """Return the same, the current shift, and the current round on each chain."""
     work = world.work.until(world.now)
     duration, accepted, rejected = work.since(world.shift_start)
     chains: dict[str, dict[str, object]] = {}
@@ -59,13 +59,13 @@ def pool_round(world: World) -> dict[str, object]:
 
 
 def top50(world: World) -> dict[str, float]:
-    """The fifty fastest users with their hash rates in Mhps, fastest first."""
+    """Return the fifty fastest users with their hash rates in Mhps, fastest first."""
     rates = {name: user.megahashes(world.now) for name, user in world.users.items()}
     return dict(sorted(rates.items(), key=lambda item: (-item[1], item[0]))[:_TOP])
 
 
 def blocks(world: World, count: int, offset: int, commodity: str | None) -> list[dict[str, object]]:
-    """Blocks, latest first: of one commodity, or of all."""
+    """Return one page of the blocks, latest first: of one commodity, or of all."""
     found = world.blocks
     if commodity is not None:
         found = world.chains[commodity].blocks if commodity in world.chains else []
@@ -73,12 +73,12 @@ def blocks(world: World, count: int, offset: int, commodity: str | None) -> list
 
 
 def shifts(world: World, count: int, offset: int) -> list[dict[str, object]]:
-    """Completed shifts, latest first."""
+    """Return one page of the completed shifts, latest first."""
     return _latest(world.shifts, count, offset)
 
 
 def user(world: World, name: str) -> dict[str, object]:
-    """One user: balances, workers, and the part in the current shift."""
+    """Return one user: balances, workers, and the part in the current shift."""
     owner, now, start = world.users[name], world.now, world.shift_start.time
     accepted, rejected = owner.shift_work(now, start)
     _, pool_accepted, _ = world.work.until(now).since(world.shift_start)
@@ -100,7 +100,7 @@ def user(world: World, name: str) -> dict[str, object]:
     }
 
 
-PLAIN: Mapping[str, Callable[[World], object]] = {
+WITHOUT_PARAMETERS: Mapping[str, Callable[[World], object]] = {
     "stats": stats,
     "hashrate": hash_rate,
     "workers": workers,

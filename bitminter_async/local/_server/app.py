@@ -1,4 +1,4 @@
-"""The pool's HTTP face: paths, parameters, keys, and status codes."""
+"""The pool's HTTP interface: paths, parameters, keys, and status codes."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from .._world.world import World
 from . import answers
-from .keys import Keys, carried
+from .keys import Keys, read_key
 
 __all__ = ["make_app"]
 
@@ -21,13 +21,13 @@ _MAX, _MAX_DEFAULT = 50, 10
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-def make_app(look: Callable[[], World], keys: Keys) -> Starlette:
-    """The application that answers from the world as `look` finds it, to the holders of `keys`."""
-    return Starlette(routes=[Route("/{path:path}", partial(_respond, look, keys), methods=["GET"])])
+def make_app(current_world: Callable[[], World], keys: Keys) -> Starlette:
+    """Return the application that answers from the world as it is then, and about users to the holders of `keys`."""
+    return Starlette(routes=[Route("/{path:path}", partial(_respond, current_world, keys), methods=["GET"])])
 
 
-async def _respond(look: Callable[[], World], keys: Keys, request: Request) -> Response:
-    return JSONResponse(_answer(look(), keys, request))
+async def _respond(current_world: Callable[[], World], keys: Keys, request: Request) -> Response:
+    return JSONResponse(_answer(current_world(), keys, request))
 
 
 def _answer(world: World, keys: Keys, request: Request) -> object:
@@ -36,8 +36,8 @@ def _answer(world: World, keys: Keys, request: Request) -> object:
             return answers.blocks(world, *_page(request), _parameter(request, "commodity"))
         case ["api", "pool", "shifts"]:
             return answers.shifts(world, *_page(request))
-        case ["api", "pool", name] if name in answers.PLAIN:
-            return answers.PLAIN[name](world)
+        case ["api", "pool", name] if name in answers.WITHOUT_PARAMETERS:
+            return answers.WITHOUT_PARAMETERS[name](world)
         case ["api", "users"]:
             return _user(world, keys, request, None)
         case ["api", "users", name]:
@@ -47,8 +47,8 @@ def _answer(world: World, keys: Keys, request: Request) -> object:
 
 
 def _user(world: World, keys: Keys, request: Request, name: str | None) -> object:
-    """The user of that name, or the key's owner."""
-    _, key = carried(request)
+    """Return the user of that name, or the key's owner, if the request carries a key that may see them."""
+    _, key = read_key(request)
     access = keys.access(key)
     if access is None:
         raise HTTPException(401, "This needs an API key" if key is None else "There is no such API key")
@@ -61,13 +61,13 @@ def _user(world: World, keys: Keys, request: Request, name: str | None) -> objec
 
 
 def _segments(request: Request) -> list[str]:
-    """The path's parts, each decoded by itself: a quoted slash in a user's name separates nothing."""
+    """Return the path's parts, each decoded by itself, so that a quoted slash in a user's name separates nothing."""
     raw: bytes = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
     return [unquote(part) for part in raw.decode().removeprefix("/").removesuffix("/").split("/")]
 
 
 def _page(request: Request) -> tuple[int, int]:
-    """How many records to show, and how many to skip."""
+    """Return how many records to show, and how many to skip."""
     count, offset = _number(request, "max", _MAX_DEFAULT), _number(request, "offset", 0)
     if not 1 <= count <= _MAX:
         raise HTTPException(400, f"max must be 1 to {_MAX}")

@@ -1,4 +1,4 @@
-"""Time that passes outside of the world."""
+"""The time outside of the pool's world."""
 
 import asyncio
 import time
@@ -9,7 +9,8 @@ __all__ = ["Clock"]
 class Clock:
     """The running event loop's clock, or the machine's monotonic one outside of any loop.
 
-    Loops may count from different moments, so what has passed is added up: a change of clock takes no time.
+    Two loops may count from different moments. So what passes on each is added up, and the change from one to the
+    other counts as no time.
     """
 
     def __init__(self) -> None:
@@ -17,12 +18,12 @@ class Clock:
         self._elapsed = 0.0
 
     def now(self) -> float:
-        """What the clock shows, in seconds."""
+        """Return what the clock shows, in seconds."""
         loop = _running_loop()
         return time.monotonic() if loop is None else loop.time()
 
     def elapsed(self) -> float:
-        """Seconds that passed since this object was made."""
+        """Return the seconds that have passed since this clock was made."""
         loop, now = _running_loop(), self.now()
         if loop is self._loop:
             self._elapsed += now - self._seen

@@ -8,11 +8,12 @@ from typing import Literal, NamedTuple
 
 from starlette.requests import Request
 
-from .._world.chance import dice
+from .._world.chance import seeded_rng
 
-__all__ = ["KeyIn", "Keys", "carried"]
+__all__ = ["KeyIn", "Keys", "read_key"]
 
 KeyIn = Literal["header", "basic", "query"]
+"""`Authorization: key=…`, `Authorization: Basic …`, `?key=…`."""
 
 _ALPHABET = string.ascii_uppercase + string.digits
 _LENGTH = 32
@@ -33,9 +34,13 @@ class Keys:
         self._access: dict[str, Access] = {}
 
     def give(self, user: str, key: str | None, *, permission: bool) -> str:
-        """Give a user a key: this one, or one that follows from the name."""
+        """Give a user a key, this one or one that follows from seed and name, and return it.
+
+        Raises:
+            ValueError: It cannot be a key, it is another user's, or the user has one.
+        """
         if key is None:
-            key = "".join(dice(self._seed, "key", user).choices(_ALPHABET, k=_LENGTH))
+            key = "".join(seeded_rng(self._seed, "key", user).choices(_ALPHABET, k=_LENGTH))
         if not (key.isascii() and key.isprintable() and key and " " not in key):
             raise ValueError("a key consists of printable ASCII characters without spaces, 32 of A-Z and 0-9 as a rule")
         if any(access.user == user for access in self._access.values()):
@@ -46,21 +51,21 @@ class Keys:
         return key
 
     def of(self, user: str) -> str:
-        """The user's key; LookupError if it has none."""
+        """Return the user's key, or raise LookupError if there is none."""
         for key, access in self._access.items():
             if access.user == user:
                 return key
         raise LookupError(f"user {user!r} has no key; add_user({user!r}) gives it one")
 
     def access(self, given: str | None) -> Access | None:
-        """What the key opens; None if it is no key of this pool. Takes the same time for each wrong one."""
+        """Return what the key gives access to, or None for a wrong one. It takes the same time for each wrong one."""
         candidate = (given or "").encode()
         found = [access for key, access in self._access.items() if hmac.compare_digest(key.encode(), candidate)]
         return found[0] if found else None
 
 
-def carried(request: Request) -> tuple[KeyIn | None, str | None]:
-    """How the request carries a key, and the key: None if it is malformed."""
+def read_key(request: Request) -> tuple[KeyIn | None, str | None]:
+    """Return how the request carries a key, if it does, and the key, unless it is malformed."""
     header = request.headers.get("authorization")
     if header is None:
         keys = request.query_params.getlist("key")

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from .clock import Clock
-from .keys import KeyIn, carried
+from .keys import KeyIn, read_key
 
 __all__ = ["LoggedRequest", "RequestLog"]
 
@@ -59,7 +59,7 @@ class RequestLog:
     def add(self, scope: Scope, address: str, in_flight: int) -> int:
         """Log a request from this address, and return its number; `in_flight` others are being answered."""
         request = Request(scope)
-        key_in, _ = carried(request)
+        key_in, _ = read_key(request)
         self._count += 1
         self._entries[self._count] = LoggedRequest(
             at=self._clock.now(),

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 __all__ = ["serving"]
 
-_KEEP_ALIVE = 75  # longer than most pollers' rest, so that they find their connection open
+_KEEP_ALIVE = 75  # longer than most clients wait between two requests, so that they find their connection open
 
 
 class _Connection(H11Protocol):
@@ -25,7 +25,7 @@ class _Connection(H11Protocol):
         self.access_log = False
 
     def hang_up(self) -> None:
-        """Close without the rest of the answer, and without uvicorn's log line about what is missing."""
+        """Close without the rest of the answer; `disconnected` keeps uvicorn from logging that it is missing."""
         self.cycle.disconnected = True
         self.transport.close()
 
@@ -34,15 +34,15 @@ class _Connection(H11Protocol):
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
     """Serve the application in the running loop, and give its base URL.
 
-    uvicorn's protocol does it without uvicorn's server, which would take over the process's signals.
+    This is uvicorn's protocol without its server, which would take over the process's signals.
     """
     state = ServerState()
-    connections = cast("set[_Connection]", state.connections)  # no others are made here
+    connections = cast("set[_Connection]", state.connections)  # all of them are made below
 
-    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
-        except RemoteProtocolError:
+        except RemoteProtocolError:  # an injected fault: the answer is cut short
             for connection in connections:
                 if connection.scope is scope:
                     connection.hang_up()
@@ -50,9 +50,9 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
             # Only the end of serving cancels an answer, whose connection is closed by then.
             return
 
-    config = Config(quiet, http="h11", ws="none", lifespan="off", log_config=None, timeout_keep_alive=_KEEP_ALIVE)
+    config = Config(answer, http="h11", ws="none", lifespan="off", log_config=None, timeout_keep_alive=_KEEP_ALIVE)
     config.load()
-    config.loaded_app = quiet  # without uvicorn's wrappers: one of them logs whole requests at level 5
+    config.loaded_app = answer  # without uvicorn's wrappers: one of them logs whole requests at level 5
     server = await asyncio.get_running_loop().create_server(
         lambda: _Connection(config=config, server_state=state, app_state={}), host, port, family=socket.AF_INET
     )
@@ -62,7 +62,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
         server.close()
         for connection in list(connections):
             connection.transport.abort()
-        await asyncio.sleep(0)  # the connections learn of their end
+        await asyncio.sleep(0)  # so that the connections are told of their end
         answering = list(state.tasks)
         for task in answering:
             task.cancel()

@@ -5,17 +5,19 @@ from random import Random
 
 from attrs import define
 
-from .chance import dice
-from .hashrate import Mark
+from .chance import seeded_rng
+from .hashrate import WorkTotal
 
 __all__ = ["COIN", "COMMODITIES", "EARLIEST", "Block", "Chain"]
 
 COIN = 100_000_000
-CONFIRMATIONS = 120
-BLOCK_TIME = 600
-PROCESSING = 60
-RETARGET = 2016 * BLOCK_TIME
-HALVING = 210_000
+"""The smallest units of money in one coin. Sums are made in these, so that they are exact."""
+
+_CONFIRMATIONS = 120
+_BLOCK_TIME = 600
+_PROCESSING = 60
+_RETARGET = 2016 * _BLOCK_TIME
+_HALVING = 210_000
 
 _HEIGHTS_KNOWN_AT = 1_393_675_200  # 2014-03-01 12:00 UTC
 _HEIGHTS = {"BTC": 288_500, "NMC": 166_000}
@@ -24,8 +26,8 @@ _FEES = {"BTC": 0.25, "NMC": 0.05}
 _STALE, _LOST = 0.01, 0.03  # of the blocks are stale; are stale or orphaned
 
 COMMODITIES = tuple(_HEIGHTS)
-EARLIEST = _HEIGHTS_KNOWN_AT - min(_HEIGHTS.values()) * BLOCK_TIME
-"""Before this moment a chain would have no blocks yet."""
+EARLIEST = _HEIGHTS_KNOWN_AT - min(_HEIGHTS.values()) * _BLOCK_TIME
+"""Before this moment, in seconds since the epoch, a chain would have no blocks yet."""
 
 
 @define(kw_only=True, eq=False)
@@ -42,26 +44,27 @@ class Block:
     rejected: int
     generator: str
     duration: int
-    found: Mark
+    found: WorkTotal
     lost: tuple[int, str] | None = None
+    """When it is lost, in seconds since the epoch, and its status from then on; None: it will be confirmed."""
 
     @property
-    def settles(self) -> int:
-        """When the block has all its confirmations, in seconds since the epoch."""
-        return (self.found.time // BLOCK_TIME + CONFIRMATIONS) * BLOCK_TIME
+    def confirmed_at(self) -> int:
+        """When it has all its confirmations, in seconds since the epoch."""
+        return (self.found.time // _BLOCK_TIME + _CONFIRMATIONS) * _BLOCK_TIME
 
     def state(self, now: int) -> tuple[str, int]:
-        """The status, and how many confirmations are left."""
+        """Return the status, and how many confirmations are left."""
         if self.lost and now >= self.lost[0]:
             return self.lost[1], -1
-        if now >= self.settles:
+        if now >= self.confirmed_at:
             return "confirmed", 0
-        if now < self.found.time + PROCESSING:
-            return "processing", CONFIRMATIONS
-        return "unconfirmed", CONFIRMATIONS - (now // BLOCK_TIME - self.found.time // BLOCK_TIME)
+        if now < self.found.time + _PROCESSING:
+            return "processing", _CONFIRMATIONS
+        return "unconfirmed", _CONFIRMATIONS - (now // _BLOCK_TIME - self.found.time // _BLOCK_TIME)
 
     def view(self, now: int) -> dict[str, object]:
-        """The block as the API shows it."""
+        """Return the block as the API shows it."""
         status, confirmations_left = self.state(now)
         return {
             "id": self.id,
@@ -81,85 +84,86 @@ class Block:
 
 
 class Chain:
-    """One chain that the pool mines: its difficulty, the round on it, and what the blocks have earned."""
+    """One chain that the pool mines: its difficulty, the blocks found on it, and what they have earned."""
 
-    def __init__(self, name: str, seed: int, start: Mark) -> None:
+    def __init__(self, name: str, seed: int, start: WorkTotal) -> None:
         self.name = name
         self.blocks: list[Block] = []
         self.earned = 0
         self._seed = seed
         self._start = start
-        self._chance = dice(seed, name, "blocks")
-        self._unpaid: deque[Block] = deque()
+        self._rng = seeded_rng(seed, name, "blocks")
+        self._unconfirmed: deque[Block] = deque()
         self._height = 0
         self._period: int = -1
-        self.difficulty = 1.0  # of the present fortnight
-        # The pool's accepted work at which the next block will have been found.
-        self.goal = self._luck()
+        self.difficulty = 1.0  # until the first call of retarget(), below
+        # The pool finds its next block when its accepted work, counted since the world began, reaches this.
+        self.next_block_at = self._draw_round_work()
         self.retarget(start)
 
     @property
-    def round_start(self) -> Mark:
-        """Where the current round began: at the last block."""
+    def round_start(self) -> WorkTotal:
+        """The pool's work when the current round began: at the last block."""
         return self.blocks[-1].found if self.blocks else self._start
 
-    def retarget(self, now: Mark) -> None:
-        """Take the difficulty of the present fortnight, which makes the rest of the round as much harder."""
-        period = now.time // RETARGET
-        if period != self._period:
-            before = self.difficulty
-            self._period = period
-            self.difficulty = round(
-                _DIFFICULTIES[self.name] * dice(self._seed, self.name, period).uniform(0.85, 1.15), 2
-            )
-            self.goal = now.accepted + (self.goal - now.accepted) * self.difficulty / before
+    def retarget(self, now: WorkTotal) -> None:
+        """Take on the difficulty of the present fortnight."""
+        period = now.time // _RETARGET
+        if period == self._period:
+            return
+        self._period = period
+        before, rng = self.difficulty, seeded_rng(self._seed, self.name, period)
+        self.difficulty = round(_DIFFICULTIES[self.name] * rng.uniform(0.85, 1.15), 2)
+        # The work left until the next block was drawn for the old difficulty: it grows or shrinks in proportion, or
+        # the round during which the difficulty changes would be too easy or too hard.
+        self.next_block_at = now.accepted + (self.next_block_at - now.accepted) * self.difficulty / before
 
-    def find(self, block_id: int, found: Mark, generator: str) -> Block:
-        """Add the block that ends the current round."""
-        chance = self._chance
+    def find(self, block_id: int, found: WorkTotal, generator: str) -> Block:
+        """Add the block that ends the current round, and return it."""
+        rng = self._rng
         duration, accepted, rejected = found.since(self.round_start)
-        tip = _HEIGHTS[self.name] + (found.time - _HEIGHTS_KNOWN_AT) // BLOCK_TIME
+        tip = _HEIGHTS[self.name] + (found.time - _HEIGHTS_KNOWN_AT) // _BLOCK_TIME
         self._height = max(self._height + 1, tip)
-        fees = int(chance.uniform(0.01, 1) * _FEES[self.name] * COIN)
+        fees = int(rng.uniform(0.01, 1) * _FEES[self.name] * COIN)
         block = Block(
             id=block_id,
             chain=self.name,
-            hash=f"{chance.randrange(int(2**224 / self.difficulty)):064x}",
+            hash=f"{rng.randrange(int(2**224 / self.difficulty)):064x}",
             height=self._height,
             difficulty=self.difficulty,
-            income=(50 * COIN >> self._height // HALVING) + fees,
+            income=(50 * COIN >> self._height // _HALVING) + fees,
             accepted=max(1, accepted),
             rejected=rejected,
             generator=generator,
             duration=duration,
             found=found,
-            lost=_fate(chance, found.time),
+            lost=_draw_loss(rng, found.time),
         )
-        self.goal = found.accepted + self._luck()
+        self.next_block_at = found.accepted + self._draw_round_work()
         self.blocks.append(block)
-        self._unpaid.append(block)
+        self._unconfirmed.append(block)
         return block
 
     def withdraw(self, block: Block) -> None:
-        """Take a block off the list, and give its round back when it was the last one."""
+        """Take a block off the list. If it is the last one, the round that it ended goes on."""
         self.blocks.remove(block)
-        if block in self._unpaid:
-            self._unpaid.remove(block)
+        if block in self._unconfirmed:
+            self._unconfirmed.remove(block)
 
-    def pay(self, now: int) -> None:
-        """Add up the income of the blocks that have been confirmed by now."""
-        while self._unpaid and self._unpaid[0].settles <= now:
-            block = self._unpaid.popleft()
+    def count_income(self, now: int) -> None:
+        """Add the income of the blocks that have been confirmed by now to what the chain has earned."""
+        while self._unconfirmed and self._unconfirmed[0].confirmed_at <= now:
+            block = self._unconfirmed.popleft()
             self.earned += 0 if block.lost else block.income
 
-    def _luck(self) -> float:
-        """Shares until the next block: exponential, with the difficulty as its mean."""
-        return self._chance.expovariate(1.0) * self.difficulty
+    def _draw_round_work(self) -> float:
+        """Return the proofs of work that a round takes: exponentially distributed about the difficulty."""
+        return self._rng.expovariate(1.0) * self.difficulty
 
 
-def _fate(chance: Random, time: int) -> tuple[int, str] | None:
-    """When and how a block is lost, if it is: it never makes the chain, or is orphaned later."""
-    fate, delay = chance.random(), chance.randrange(BLOCK_TIME, 12 * BLOCK_TIME)
-    if fate < _STALE:
-        return time + PROCESSING, "stale"
-    return (time + delay, "orphan") if fate < _LOST else None
+def _draw_loss(rng: Random, time: int) -> tuple[int, str] | None:
+    """Return when and how a block found at that time is lost, if it is: stale soon, or an orphan within two hours."""
+    chance, delay = rng.random(), rng.randrange(_BLOCK_TIME, 12 * _BLOCK_TIME)
+    if chance < _STALE:
+        return time + _PROCESSING, "stale"
+    return (time + delay, "orphan") if chance < _LOST else None

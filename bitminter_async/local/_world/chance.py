@@ -1,10 +1,13 @@
-"""Chance that is the same for the same seed."""
+"""Random numbers that are the same for the same seed."""
 
 from random import Random
 
-__all__ = ["dice"]
+__all__ = ["seeded_rng"]
 
 
-def dice(*names: object) -> Random:
-    """Chance of its own for each name: drawing for one thing changes nothing for another."""
-    return Random("/".join(map(str, names)))  # noqa: S311  # the same seed must give the same world
+def seeded_rng(seed: int, *purpose: object) -> Random:
+    """Return a random generator that depends on the seed and the purpose alone.
+
+    Each purpose has its own, or one more draw for one thing would change all others.
+    """
+    return Random("/".join(map(str, (seed, *purpose))))  # noqa: S311  # repeatable, not secret

@@ -11,8 +11,8 @@ from heapq import heapify, heappush, heapreplace
 from itertools import accumulate
 
 from .chain import COIN, COMMODITIES, Block, Chain
-from .chance import dice
-from .hashrate import SLICE, Tide, WorkCounter
+from .chance import seeded_rng
+from .hashrate import MEASURED_EVERY, HashRateCurve, WorkCounter
 from .miners import ALIVE, User, Worker
 from .names import WORKER_KINDS, user_names
 
@@ -26,7 +26,7 @@ _WORKS = 3 * 86_400.0  # seconds that a worker works at a stretch, on average
 _RESTS = 5 * 3600.0
 _AT_WORK = _WORKS / (_WORKS + _RESTS)
 _FAST, _SLOW = 3_000 * 10**9, 500 * 10**9  # hashes per second of a worker added by hand
-_NEVER_WORKED = 0.02
+_NEVER_WORKED = 0.02  # of the workers
 _MERGED = 0.8  # of the users have a balance in every commodity
 _SCORE = 1_000_000  # the score of one block's worth of work
 
@@ -39,13 +39,14 @@ class World:
         self.users: dict[str, User] = {}
         self.blocks: list[Block] = []
         self.shifts: list[dict[str, object]] = []
-        self.tide = Tide(seed, start)
-        self._chance = dice(seed, "workers")
-        self._ids = dice(seed, "ids")
-        self._block_id, self._shift_id = 41_000, 26_000
-        self.work = WorkCounter(self.tide, start)
+        self.curve = HashRateCurve(seed, start)
+        self.work = WorkCounter(self.curve, start)
         self.shift_start = self.work.counted
-        self.chains = {name: Chain(name, seed, self.work.counted) for name in COMMODITIES}
+        self.chains = {name: Chain(name, seed, self.shift_start) for name in COMMODITIES}
+        self._rng = seeded_rng(seed, "workers")
+        self._id_rng = seeded_rng(seed, "ids")
+        self._block_id, self._shift_id = 41_000, 26_000
+        # A heap of when each worker next begins or ceases to work. The numbers differ: workers cannot be compared.
         self._changes: list[tuple[int, int, Worker]] = []
         self._populate()
 
@@ -56,8 +57,8 @@ class World:
         while (event := self._next_event(now)) <= now:
             self.now = event
             self.work.count(event)
-            chain = self._nearest()
-            if self.work.counted.accepted >= chain.goal:
+            chain = self._next_chain()
+            if self.work.counted.accepted >= chain.next_block_at:
                 self._find(chain)
             elif event == self.shift_start.time + SHIFT:
                 self._end_shift()
@@ -65,32 +66,36 @@ class World:
                 self._change_worker()
         self.now = now
         for chain in self.chains.values():
-            chain.pay(now)
+            chain.count_income(now)
 
     def _next_event(self, now: int) -> int:
-        """The second of the next event; a later one than `now` if there is none until then."""
-        end, goal = min(now + 1, self.shift_start.time + SHIFT, self._changes[0][0]), self._nearest().goal
-        if self.work.until(end).accepted < goal:
+        """Return the second of the next event; a later one than `now` if there is none until then."""
+        end = min(now + 1, self.shift_start.time + SHIFT, self._changes[0][0])
+        sought = self._next_chain().next_block_at
+        if self.work.until(end).accepted < sought:
             return end
         seconds = range(self.work.counted.time, end)
-        return seconds.start + bisect_left(seconds, goal, key=lambda second: self.work.until(second).accepted)
+        return seconds.start + bisect_left(seconds, sought, key=lambda second: self.work.until(second).accepted)
 
-    def _nearest(self) -> Chain:
-        return min(self.chains.values(), key=lambda chain: chain.goal)
+    def _next_chain(self) -> Chain:
+        """Return the chain on which the next block will be found."""
+        return min(self.chains.values(), key=lambda chain: chain.next_block_at)
 
     def _find(self, chain: Chain) -> Block:
+        """Find a block by one of the workers, the likelier the faster it is."""
         workers = [(user, worker) for user in self.users.values() for worker in user.workers]
         rates = list(accumulate(worker.rate if worker.working else 0 for _, worker in workers))
-        lucky = bisect(rates, self._chance.random() * rates[-1])
-        self._block_id += self._ids.choice((1, 1, 1, 2, 3))
-        block = chain.find(self._block_id, self.work.counted, workers[min(lucky, len(workers) - 1)][0].name)
+        finder = bisect(rates, self._rng.random() * rates[-1])
+        self._block_id += self._id_rng.choice((1, 1, 1, 2, 3))
+        # Where nobody works, all rates are 0 and the place found is past the end.
+        block = chain.find(self._block_id, self.work.counted, workers[min(finder, len(workers) - 1)][0].name)
         self.blocks.append(block)
         return block
 
     def _end_shift(self) -> None:
         end = self.work.counted
         duration, accepted, rejected = end.since(self.shift_start)
-        self._shift_id += self._ids.choice((1, 1, 1, 2))
+        self._shift_id += self._id_rng.choice((1, 1, 1, 2))
         self.shifts.append(
             {
                 "id": self._shift_id,
@@ -107,51 +112,51 @@ class World:
             chain.retarget(end)
 
     def score(self, accepted: int) -> float:
-        """What so many accepted proofs of work score: the harder the chain, the less each."""
+        """Return what so many accepted proofs of work score: the harder the chain, the less each."""
         return round(accepted * _SCORE / self.chains["BTC"].difficulty, 4)
 
     # Miners
 
     def _populate(self) -> None:
-        """Bring in the users that have always been there."""
-        chance = self._chance
-        weights = {name: chance.lognormvariate(0, 0.9) for name in user_names(chance)}
+        """Add the users that are there from the beginning."""
+        rng = self._rng
+        weights = {name: rng.lognormvariate(0, 0.9) for name in user_names(rng)}
         everyone = math.fsum(weights.values())
         for name, weight in weights.items():
-            user = self._join(name, weight / everyone)
-            kind = chance.choice(WORKER_KINDS)
-            speeds = [chance.uniform(0.3, 1) for _ in range(1 + int(weight * chance.uniform(0.5, 2)))]
+            user = self._new_user(name, weight / everyone)
+            kind = rng.choice(WORKER_KINDS)
+            speeds = [rng.uniform(0.3, 1) for _ in range(1 + int(weight * rng.uniform(0.5, 2)))]
             unit = _MEAN_RATE / _AT_WORK * weight / everyone / math.fsum(speeds)
             for count, speed in enumerate(speeds, start=1):
-                worker = self._hire(user, f"{kind}{count}", int(speed * unit))
-                if chance.random() < _NEVER_WORKED:
+                worker = self._new_worker(user, f"{kind}{count}", int(speed * unit))
+                if rng.random() < _NEVER_WORKED:
                     continue
-                worker.remember(chance)
+                worker.add_past_work(rng)
                 worker.steady = False
-                if chance.random() < _AT_WORK:
+                if rng.random() < _AT_WORK:
                     self._set_working(worker, working=True)
                 self._changes.append((self._next_change(worker), len(self._changes), worker))
         heapify(self._changes)
 
-    def _join(self, name: str, part: float) -> User:
-        commodities = COMMODITIES[: 1 + (self._chance.random() < _MERGED)]
+    def _new_user(self, name: str, part: float) -> User:
+        commodities = COMMODITIES[: 1 + (self._rng.random() < _MERGED)]
         balances = {
-            commodity: self._chance.randrange(COIN) - int(self.chains[commodity].earned * part)
+            commodity: self._rng.randrange(COIN) - int(self.chains[commodity].earned * part)
             for commodity in commodities
         }
         user = self.users[name] = User(name, part, balances)
         return user
 
-    def _hire(self, user: User, name: str, rate: int) -> Worker:
-        worker = Worker(name, self._chance, self.tide, rate, self.now)
+    def _new_worker(self, user: User, name: str, rate: int) -> Worker:
+        worker = Worker(name, self._rng, self.curve, rate, self.now)
         user.workers.append(worker)
         return worker
 
     def _next_change(self, worker: Worker) -> int:
-        """When the worker ceases or begins to work: in a slice's last second or in a slice's first."""
-        lasts = self._chance.expovariate(1 / (_WORKS if worker.working else _RESTS))
-        time = self.now + int(lasts) + SLICE
-        return time - time % SLICE - worker.working
+        """Return when the worker next ceases to work, in the last second before a measurement, or begins, at one."""
+        lasts = self._rng.expovariate(1 / (_WORKS if worker.working else _RESTS))
+        time = self.now + int(lasts) + MEASURED_EVERY
+        return time - time % MEASURED_EVERY - worker.working
 
     def _change_worker(self) -> None:
         _, number, worker = self._changes[0]
@@ -166,35 +171,35 @@ class World:
     # What can be done to it by hand
 
     def user(self, name: str) -> User:
-        """The user of that name; LookupError if there is none."""
+        """Return the user of that name, or raise LookupError if there is none."""
         if name not in self.users:
             raise LookupError(f"this pool has no user {name!r}; add_user({name!r}) brings one in")
         return self.users[name]
 
     def block(self, block_id: int) -> Block:
-        """The block of that id; LookupError if there is none."""
+        """Return the block of that id, or raise LookupError if there is none."""
         for block in reversed(self.blocks):
             if block.id == block_id:
                 return block
         raise LookupError(f"this pool has found no block {block_id!r}; find_block() finds one and returns its id")
 
     def add_user(self, name: str, workers: int, *, steady: bool) -> None:
-        """Bring in a user with workers `rig1`, `rig2`, … that work, unless steady until chance has them rest."""
-        user = self._join(name, workers * _FAST / _MEAN_RATE)
+        """Add a user with workers `rig1`, `rig2`, … that work, and unless steady come and go by chance later."""
+        user = self._new_user(name, workers * _FAST / _MEAN_RATE)
         for number in range(1, workers + 1):
-            worker = self._hire(user, f"rig{number}", self._chance.randrange(_SLOW, _FAST))
-            worker.remember(self._chance)
+            worker = self._new_worker(user, f"rig{number}", self._rng.randrange(_SLOW, _FAST))
+            worker.add_past_work(self._rng)
             self._set_working(worker, working=True)
             if not steady:
                 worker.steady = False
                 heappush(self._changes, (self._next_change(worker), len(self._changes), worker))
 
     def add_worker(self, user: str, name: str, *, alive: bool) -> None:
-        """Give a user one more worker, that works from now on or never has."""
+        """Give a user one more worker, which works from now on or never has."""
         owner = self.user(user)
         if any(worker.name == name for worker in owner.workers):
             raise ValueError(f"user {user!r} has a worker {name!r} already")
-        worker = self._hire(owner, name, self._chance.randrange(_SLOW, _FAST))
+        worker = self._new_worker(owner, name, self._rng.randrange(_SLOW, _FAST))
         if alive:
             self._set_working(worker, working=True)
 
@@ -226,7 +231,7 @@ class World:
         return block
 
     def orphan(self, block: Block) -> None:
-        """Orphan a block that is not settled yet."""
+        """Orphan a block that is neither confirmed nor lost."""
         status, _ = block.state(self.now)
         if status not in {"processing", "unconfirmed"}:
             raise ValueError(f"block {block.id} is {status} already; only one not yet settled can be orphaned")
