@@ -1,4 +1,4 @@
-"""Every snippet of the README does what the README says."""
+"""Every snippet of the README does what the README says, and CONTRIBUTING shows the way through what is there."""
 
 import ast
 import asyncio
@@ -18,10 +18,12 @@ from bitminter_async.local import LocalPool
 
 pytest_plugins = ["pytester"]
 
-_README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+_ROOT = Path(__file__).parent.parent
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
 _PYTHON = re.findall(r"^```python\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
 _SHELL = re.findall(r"^```sh\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
 _PROGRAMS = [code for code in _PYTHON if "def test_" not in code]
+_FOLDERS = ("endpoints", "_session", "_wire", "_decode", "_lists", "watch")
 _TESTS = [code for code in _PYTHON if "def test_" in code]
 
 
@@ -87,3 +89,13 @@ def test_what_the_readme_names_exists() -> None:
         assert set(names.split(", ")) <= set(bitminter_async.__all__)
     for method in re.findall(r"`(find_block|orphan|withdraw_block|add_worker|remove_worker)`", _README):
         assert callable(getattr(LocalPool, method))
+
+
+def test_the_way_of_a_call_names_every_file_on_it() -> None:
+    """CONTRIBUTING names each module of the folders that a call goes through, and no file that is not there."""
+    text = (_ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    files = [path.relative_to(_ROOT).as_posix() for path in _ROOT.glob("[!.]*/**/*.py")]
+    assert [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)] == []
+    modules = {path.name for name in _FOLDERS for path in (_ROOT / "bitminter_async" / name).glob("*.py")}
+    assert modules - {"__init__.py"} - {name.split("/")[-1] for name in named} == set()
