@@ -1,9 +1,13 @@
 """The package's layers: imports run one way, one folder knows httpx, and what is not public is underscored."""
 
 import ast
-from collections.abc import Iterator
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
+import httpx
 import pytest
 
 import bitminter_async
@@ -27,8 +31,13 @@ _PUBLIC = {  # modules without an underscore: what they hold that is public is i
     *("watch", "watch.watch", "watch.stream", "watch.merge"),
     *("local", "local.pool", "local.__main__"),
 }
+_FRONTS = ("bitminter_async", "bitminter_async.local", "bitminter_async.testing")
+_FRONT: dict[str, Any] = {
+    name: getattr(front, name) for front in map(importlib.import_module, _FRONTS) for name in front.__all__
+}
+_MADE_BY_THE_CLIENT = {"Pool", "Users", "Watch", "Stream"}  # nobody else calls these classes
 _TESTS = Path(__file__).parent
-_NOT_YET = {"lists", "local", "watch"}  # folders whose test modules still import from one another
+_NOT_YET = {"lists", "watch"}  # folders whose test modules still import from one another
 _MODULES = {
     ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(_ROOT.rglob("*.py"))
@@ -98,6 +107,39 @@ def test_a_module_is_private_or_listed() -> None:
         name for name in _MODULES if not any(part.startswith("_") for part in name.removesuffix("__main__").split("."))
     }
     assert shown == _PUBLIC
+
+
+@pytest.mark.parametrize("module", sorted(_PUBLIC - {"local.__main__"}))
+def test_what_is_public_can_be_imported_from_a_front(module: str) -> None:
+    """What a public module lists in `__all__` is had from the package, its `local` or `testing`, or from `Watch`."""
+    listed = getattr(importlib.import_module(f"bitminter_async.{module}"), "__all__", [])
+    assert set(listed) <= _FRONT.keys() | {"merge"}
+
+
+def _annotations(kind: type) -> Iterator[Any]:
+    """Yield the types by which a class's public fields, properties and methods are annotated."""
+    names: dict[str, Any] = {**_FRONT, "httpx": httpx}
+    yield from get_type_hints(kind, localns=names).values()
+    for name, member in inspect.getmembers_static(kind):
+        called = getattr(member, "fget", None) or getattr(member, "func", None) or getattr(member, "__func__", member)
+        is_public = not name.startswith("_") or (name == "__init__" and kind.__name__ not in _MADE_BY_THE_CLIENT)
+        if is_public and inspect.isfunction(called) and called.__module__.startswith("bitminter_async"):
+            yield from get_type_hints(called, localns=names).values()
+
+
+def _named(annotation: Any) -> Iterator[Any]:
+    yield get_origin(annotation) or annotation
+    for argument in get_args(annotation):
+        yield from _named(argument)
+
+
+@pytest.mark.parametrize("name", [name for name, value in _FRONT.items() if inspect.isclass(value)])
+def test_annotations_name_what_can_be_imported(name: str) -> None:
+    """Nothing public is annotated with a type that is not public itself; a mapping is a `Mapping`, whatever it is."""
+    kinds = [kind for annotation in _annotations(_FRONT[name]) for kind in _named(annotation) if inspect.isclass(kind)]
+    for kind in kinds:
+        assert not kind.__module__.startswith("bitminter_async") or _FRONT.get(kind.__name__) is kind
+        assert not issubclass(kind, Mapping) or kind is Mapping
 
 
 def test_no_test_module_imports_from_another() -> None:
