@@ -357,7 +357,7 @@ async def test_a_block_that_cannot_be_read_is_named_and_waited_for(caplog: pytes
         assert found(events) == list(range(2, len(events) + 2))
         assert len(events) > 60
         assert len(pool.asked) <= 3 * 300
-        assert len(caplog.records) <= 4  # one more whenever the list's movement lets it come a little further
+        assert len(caplog.records) <= 6  # one more whenever the list's movement lets it come a little further
         assert ".generator is not a string ($[" in caplog.text
         assert "] is the record with id 120)" in caplog.text
         pool.unreadable = None
