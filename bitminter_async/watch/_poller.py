@@ -62,9 +62,7 @@ class Looks:
     async def get(self, call: Call[T], max_age: float | None = None) -> T:
         """Return the answer to `call`, at most `max_age` seconds old; None means half of `every`."""
         age = self._every / 2 if max_age is None else max_age
-        record = await self._session.get(call, age, 1 if self._is_down else None)
-        self._is_down = False
-        return record
+        return await self._session.get(call, age, 1 if self._is_down else None)
 
     @property
     def is_due(self) -> bool:
@@ -106,6 +104,7 @@ class Looks:
             self._fail(began, error)
         else:
             self._cut = 0
+            self._is_down = False
             self._has_seen = True
             self._recover()
             return seen

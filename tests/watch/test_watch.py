@@ -437,6 +437,18 @@ async def test_in_an_outage_each_look_tries_once() -> None:
     assert looks == [0, 0, 0, 100, 200, 300, 400, 500, 500]
 
 
+async def test_an_outage_lasts_until_a_whole_look_is_answered() -> None:
+    """Where a look takes two pages and only the first is answered, the second is left to the next look as well."""
+    down = [answer(b"", 500) for _ in range(4)]
+    newest, oldest = shift_page(*range(100, 50, -1)), shift_page(*range(52, 2, -1))
+    fake = Fake(*down[:3], newest, down[3], oldest, newest)
+    async with make(fake, attempts=3) as client, collecting(client.watch.shifts(every=600, after=40)) as shifts:
+        await asyncio.sleep(601)
+        assert [path.endswith("offset=0") for path in fake.paths] == [True] * 4 + [False]
+        await asyncio.sleep(600)
+        assert [shift.id for shift in shifts] == list(range(41, 101))
+
+
 @pytest.mark.parametrize("outage", [0, 1, 3])
 @pytest.mark.parametrize(
     ("status", "error"), [(401, Unauthorized), (403, Forbidden), (404, NotFound), (400, bitminter_async.BadRequest)]
