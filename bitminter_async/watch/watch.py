@@ -9,10 +9,11 @@ from .._lists.tail import Tail
 from .._session.session import Session
 from ..endpoints.pool import Pool
 from ..endpoints.users import Users
+from ..errors import DecodeError
 from ..events import BlockEvent, WorkerEvent, WorkerIdle
 from ..records import Block, PoolStats, Shift, User
 from ._blocks import Known, KnownBlocks
-from ._poller import Looks
+from ._poller import Poller
 from ._workers import worker_changes
 from .merge import merge
 from .stream import Stream
@@ -75,20 +76,20 @@ class Watch:
         """
         check_commodity(commodity)
         known = KnownBlocks(after, unsettled)
-        looks = Looks(self._session, "blocks", every)
-        tail = Tail(partial(Pool(looks).blocks, commodity=commodity))
-        # What fails further down shall not keep the newest from being read.
-        looks_below = Looks(self._session, "blocks that are not settled", every, is_side=True)
-        below = Tail(partial(Pool(looks_below).blocks, commodity=commodity))
+        poller = Poller(self._session, "blocks", every)
+        tail = Tail(partial(Pool(poller).blocks, commodity=commodity))
+        # A poller of their own for pages further down: one that cannot be read is no outage for the newest page.
+        poller_below = Poller(self._session, "blocks that are not settled", every, tells=DecodeError)
+        below = Tail(partial(Pool(poller_below).blocks, commodity=commodity))
 
-        async def look() -> list[BlockEvent]:
-            if not looks.is_due and (number := known.next_overdue()) is not None:
-                found = await looks_below.attempt(partial(below.around, number, known.place(number)))
+        async def poll() -> list[BlockEvent]:
+            if not poller.is_due and (number := known.next_overdue()) is not None:
+                found = await poller_below.attempt(partial(below.around, number, known.place(number)))
                 return known.find(number, found)
-            seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)
+            seen = await poller.poll(partial(tail.read, known.last), at_once=tail.is_behind)
             return known.learn(*seen) if seen else []
 
-        return Stream(look)
+        return Stream(poll)
 
     def shifts(self, *, every: float = 300.0, after: int | None = None) -> Stream[Shift]:
         """Watch the shifts: each as it is completed, in order, none left out.
@@ -98,14 +99,14 @@ class Watch:
             after: The id of the last shift known: the stream begins with what came since. None: with what comes next.
         """
         known = Known[Shift](after)
-        looks = Looks(self._session, "shifts", every)
-        tail = Tail(Pool(looks).shifts)
+        poller = Poller(self._session, "shifts", every)
+        tail = Tail(Pool(poller).shifts)
 
-        async def look() -> list[Shift]:
-            seen = await looks.look(partial(tail.read, known.last), at_once=tail.is_behind)
+        async def poll() -> list[Shift]:
+            seen = await poller.poll(partial(tail.read, known.last), at_once=tail.is_behind)
             return known.learn(*seen) if seen else []
 
-        return Stream(look)
+        return Stream(poll)
 
     def workers(
         self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False
@@ -124,13 +125,13 @@ class Watch:
         check_user_name(name)
         check_flag("initial", initial)
         check_flag("work", work)
-        looks = Looks(self._session, "workers", every)
-        ask = partial(Users(looks).get, name)
+        poller = Poller(self._session, "workers", every)
+        ask = partial(Users(poller).get, name)
         before: User | None = None
 
-        async def look() -> list[WorkerEvent]:
+        async def poll() -> list[WorkerEvent]:
             nonlocal before
-            after = await looks.look(ask)
+            after = await poller.poll(ask)
             if after is None or (before and timedelta(0) < before.now - after.now < _LONGEST_LAG):
                 return []
             last, before = before, after
@@ -138,7 +139,7 @@ class Watch:
                 return [WorkerIdle(each, after.name, after.now) for each in after.idle_workers if initial]
             return list(worker_changes(last, after, work=work))
 
-        return Stream(look)
+        return Stream(poll)
 
     def stats(self, *, every: float = 60.0) -> Stream[PoolStats]:
         """Watch the pool at a glance: the first answer, and each that differs from the one before.
@@ -146,16 +147,16 @@ class Watch:
         Args:
             every: Seconds from look to look: `/api/pool/stats`.
         """
-        looks = Looks(self._session, "stats", every)
-        ask = Pool(looks).stats
+        poller = Poller(self._session, "stats", every)
+        ask = Pool(poller).stats
         last: PoolStats | None = None
 
-        async def look() -> list[PoolStats]:
+        async def poll() -> list[PoolStats]:
             nonlocal last
-            stats = await looks.look(ask)
+            stats = await poller.poll(ask)
             if stats is None or stats == last:
                 return []
             last = stats
             return [stats]
 
-        return Stream(look)
+        return Stream(poll)

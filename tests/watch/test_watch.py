@@ -406,7 +406,7 @@ async def test_a_stream_lives_on_through(name: str, fail: Callable[[], Step], ca
         assert [shift.id for shift in shifts] == [6, 7]
     assert [level for level, _ in outages(caplog)] == ["WARNING", "INFO"] * 2
     told = [message for _, message in outages(caplog)]
-    assert told[0].startswith(f"watching shifts: an outage begins, looking again every 600 s: {name}: ")
+    assert told[0].startswith(f"watching shifts: an outage begins, asking again every 600 s: {name}: ")
     assert told[1] == "watching shifts: the outage is over after 2400 s"
     assert told[3] == "watching shifts: the outage is over after 600 s"
     assert len(fake.sent) == 8
@@ -573,7 +573,7 @@ async def test_timeouts_shorter_than_an_answer_are_told_and_not_rude(caplog: pyt
                 await asyncio.wait_for(anext(stream), 2)
     assert len(fake.sent) == 10
     assert [record.getMessage() for record in caplog.records] == [
-        "watching stats: 3 looks in a row were cancelled before an answer"
+        "watching stats: 3 polls in a row were cancelled before an answer"
     ]
 
 
