@@ -1,4 +1,4 @@
-"""What has changed for a user's workers from one look to the next. Nothing here asks or waits."""
+"""What has changed for a user's workers from one poll to the next. Nothing here asks or waits."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def worker_changes(before: User, after: User, *, work: bool) -> Iterator[WorkerE
     """Yield what has changed for a user's workers, in the order in which the pool lists them; those gone come last.
 
     Args:
-        before: The user at the last look.
+        before: The user at the last poll.
         after: The user now.
         work: Whether work done since is told of, too.
     """

@@ -45,7 +45,7 @@ def merge(*streams: AsyncIterator[Any]) -> Stream[Any]:
     """
     _check(streams)
     merging = _Merging(streams)
-    return Stream(merging.look, merging.aclose)
+    return Stream(merging.next_items, merging.aclose)
 
 
 def _check(streams: tuple[object, ...]) -> None:
@@ -67,7 +67,7 @@ class _Merging(Generic[T]):
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def look(self) -> list[T] | None:
+    async def next_items(self) -> list[T] | None:
         """Return what one or more streams have by now; None when all have ended."""
         if not self._items and not self._error:
             self._loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ class _Merging(Generic[T]):
         return items
 
     async def _pause(self) -> None:
-        """Leave no task while nobody waits: what is here by then is kept for the next look."""
+        """Leave no task while nobody waits: what is here by then is kept for the next wait."""
         for step in self._steps:
             step.cancel()
         await asyncio.wait(self._steps)
@@ -120,7 +120,7 @@ class _Merging(Generic[T]):
 
 
 def _notice(step: asyncio.Task[Any]) -> None:
-    # The next look raises it; where nobody looks any more, asyncio shall not complain.
+    # The next wait raises it; where there is none, asyncio would complain of an error that nobody took.
     if not step.cancelled():
         step.exception()
 

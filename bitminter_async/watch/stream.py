@@ -17,16 +17,16 @@ class Stream(Generic[T]):
     ends the stream. One task at a time may wait for its next item.
 
     Args:
-        look: Brings what is new, which may be nothing; None: the end has come. One that is cancelled loses nothing.
+        fetch: Brings what is new, which may be nothing; None: the end has come. One that is cancelled loses nothing.
         close: Awaited when the stream ends or is closed; more than once does no harm.
     """
 
     def __init__(
         self,
-        look: Callable[[], Coroutine[Any, Any, Iterable[T] | None]],
+        fetch: Callable[[], Coroutine[Any, Any, Iterable[T] | None]],
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._look = look
+        self._fetch = fetch
         self._close = close
         self._ready: deque[T] = deque()
         self._step: asyncio.Task[Iterable[T] | None] | None = None
@@ -44,7 +44,7 @@ class Stream(Generic[T]):
                 raise error or StopAsyncIteration
             if self._step:
                 raise RuntimeError("another task waits for this stream's next item: merge streams, or take one each")
-            step = self._step = asyncio.create_task(self._look())
+            step = self._step = asyncio.create_task(self._fetch())
             try:
                 await asyncio.wait({step})
             except asyncio.CancelledError:

@@ -12,7 +12,7 @@ from ..endpoints.users import Users
 from ..errors import DecodeError
 from ..events import BlockEvent, WorkerEvent, WorkerIdle
 from ..records import Block, PoolStats, Shift, User
-from ._blocks import Known, KnownBlocks
+from ._blocks import BlockTracker, LastSeen
 from ._poller import Poller
 from ._workers import worker_changes
 from .merge import merge
@@ -26,17 +26,17 @@ _LONGEST_LAG = timedelta(minutes=10)  # an answer that is older yet tells of a c
 class Watch:
     """Streams of what changes.
 
-    A stream looks every `every` seconds, from look to look without drift, and tells what has changed since it looked
-    last. It looks only when its caller is ready for more: a slow caller loses nothing, and nothing piles up. A look
+    A stream polls every `every` seconds, from poll to poll without drift, and tells what has changed since the last
+    one. It polls only when its caller is ready for more: a slow caller loses nothing, and nothing piles up. A poll
     takes an answer up to half of `every` old, so streams and calls that ask the same share their requests.
 
     A stream lives on through outages: no answer, 5xx and other odd statuses, rests, blocks, answers that cannot be read
     or are out of order. The log tells of each by one WARNING, and by an INFO with its length when it is over. It ends
-    by an error only where looking again would not mend it: `Unauthorized`, `Forbidden`, `NotFound`, `BadRequest`,
+    by an error only where asking again would not mend it: `Unauthorized`, `Forbidden`, `NotFound`, `BadRequest`,
     `KeyRefused` and `ClientClosed`.
 
     Each is an async iterator: leave its loop in any way, or put a timeout around a wait for its next item, and go on
-    later. A look that this cuts short is made again when the next is due, so let the timeout be longer than an answer
+    later. A poll that this cuts short is made again when the next is due, so let the timeout be longer than an answer
     takes. `aclose()` ends it for good. A wrong argument is a `ValueError` or a `TypeError` at once.
     """
 
@@ -62,12 +62,12 @@ class Watch:
         A bot that keeps the id of its last block, and what it still awaits, misses nothing when it starts again. Lest
         it miss its very first, it begins with `after=(await client.pool.blocks(max=1))[0].id`.
 
-        A look asks for the newest page, and for one more where a followed block stands further down; where more is new
+        A poll asks for the newest page, and for one more where a followed block stands further down; where more is new
         than the newest page shows, it climbs up from the oldest, page by page. A page that is shorter than asked for is
         taken for the list's end, as the API documents.
 
         Args:
-            every: Seconds from look to look: `/api/pool/blocks`.
+            every: Seconds from poll to poll: `/api/pool/blocks`.
             after: The id of the last block known: newer ones are found, first those that came meanwhile. None: the
                 stream begins with what comes next.
             commodity: Only this one's blocks, for example `BTC`; None: all.
@@ -75,7 +75,7 @@ class Watch:
                 looked for and followed, and known: none of them is found anew.
         """
         check_commodity(commodity)
-        known = KnownBlocks(after, unsettled)
+        tracker = BlockTracker(after, unsettled)
         poller = Poller(self._session, "blocks", every)
         tail = Tail(partial(Pool(poller).blocks, commodity=commodity))
         # A poller of their own for pages further down: one that cannot be read is no outage for the newest page.
@@ -83,11 +83,11 @@ class Watch:
         below = Tail(partial(Pool(poller_below).blocks, commodity=commodity))
 
         async def poll() -> list[BlockEvent]:
-            if not poller.is_due and (number := known.next_overdue()) is not None:
-                found = await poller_below.attempt(partial(below.around, number, known.place(number)))
-                return known.find(number, found)
-            seen = await poller.poll(partial(tail.read, known.last), at_once=tail.is_behind)
-            return known.learn(*seen) if seen else []
+            if not poller.is_due and (number := tracker.next_overdue()) is not None:
+                found = await poller_below.attempt(partial(below.around, number, tracker.place(number)))
+                return tracker.update_below(number, found)
+            found = await poller.poll(partial(tail.read, tracker.last), at_once=tail.is_behind)
+            return tracker.update(*found) if found else []
 
         return Stream(poll)
 
@@ -95,16 +95,16 @@ class Watch:
         """Watch the shifts: each as it is completed, in order, none left out.
 
         Args:
-            every: Seconds from look to look: `/api/pool/shifts`.
+            every: Seconds from poll to poll: `/api/pool/shifts`.
             after: The id of the last shift known: the stream begins with what came since. None: with what comes next.
         """
-        known = Known[Shift](after)
+        seen = LastSeen[Shift](after)
         poller = Poller(self._session, "shifts", every)
         tail = Tail(Pool(poller).shifts)
 
         async def poll() -> list[Shift]:
-            seen = await poller.poll(partial(tail.read, known.last), at_once=tail.is_behind)
-            return known.learn(*seen) if seen else []
+            found = await poller.poll(partial(tail.read, seen.id), at_once=tail.is_behind)
+            return seen.update(*found) if found else []
 
         return Stream(poll)
 
@@ -118,9 +118,9 @@ class Watch:
 
         Args:
             name: The user's name; None: the key's owner.
-            every: Seconds from look to look: `/api/users`, `/api/users/USERNAME`.
+            every: Seconds from poll to poll: `/api/users`, `/api/users/USERNAME`.
             initial: Whether the workers that are idle at first are told of as `WorkerIdle`.
-            work: Whether `WorkReported` tells of the work done since the last look.
+            work: Whether `WorkReported` tells of the work done since the last poll.
         """
         check_user_name(name)
         check_flag("initial", initial)
@@ -145,7 +145,7 @@ class Watch:
         """Watch the pool at a glance: the first answer, and each that differs from the one before.
 
         Args:
-            every: Seconds from look to look: `/api/pool/stats`.
+            every: Seconds from poll to poll: `/api/pool/stats`.
         """
         poller = Poller(self._session, "stats", every)
         ask = Pool(poller).stats

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bitminter_async import Block, BlockChanged, BlockFound, Client
 from bitminter_async.local import LocalPool
-from bitminter_async.watch._blocks import KnownBlocks
+from bitminter_async.watch._blocks import BlockTracker
 from tests.support.clock import VirtualLoop
 from tests.support.collect import collecting
 from tests.support.fake import BLOCK, Fake, answer
@@ -645,11 +645,11 @@ def test_a_bot_knows_in_the_end_what_the_pool_knows(steps: list[tuple[str, int]]
 
 def test_what_is_known_stays_small() -> None:
     """A stream keeps what is unsettled and nothing else, however long it runs."""
-    known = KnownBlocks(None, ())
+    tracker = BlockTracker(None, ())
     for newest in range(10, 400):
         ids = range(newest, newest - 10, -1)
         statuses = ["unconfirmed"] * 9 + ["confirmed"]
-        known.learn(0, [record(Block, **as_json(*block)) for block in zip(ids, statuses, strict=True)])
-        assert known.last == newest
-    assert len(known._followed) == 9
-    assert known.next_overdue() is None
+        tracker.update(0, [record(Block, **as_json(*block)) for block in zip(ids, statuses, strict=True)])
+        assert tracker.last == newest
+    assert len(tracker._followed) == 9
+    assert tracker.next_overdue() is None
