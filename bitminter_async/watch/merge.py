@@ -2,47 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar
 
 from .stream import Stream
 
 __all__ = ["merge"]
 
 T = TypeVar("T")
-T1 = TypeVar("T1")
-T2 = TypeVar("T2")
-T3 = TypeVar("T3")
-T4 = TypeVar("T4")
 
 _END: Final = object()
 
 
-@overload
-def merge(first: AsyncIterator[T1], second: AsyncIterator[T2], /) -> Stream[T1 | T2]: ...
-@overload
-def merge(first: AsyncIterator[T1], second: AsyncIterator[T2], third: AsyncIterator[T3], /) -> Stream[T1 | T2 | T3]: ...
-@overload
-def merge(
-    first: AsyncIterator[T1], second: AsyncIterator[T2], third: AsyncIterator[T3], fourth: AsyncIterator[T4], /
-) -> Stream[T1 | T2 | T3 | T4]: ...
-@overload
-def merge(*streams: AsyncIterator[T]) -> Stream[T]: ...
 def merge(*streams: AsyncIterator[Any]) -> Stream[Any]:
-    """Join streams into one that gives what each gives, as it comes.
-
-    No stream runs ahead by more than the item that it has ready. Where many have something at once, each gets its turn
-    before any gets a second. An error of one ends all, after what the others had ready by then. When the merged stream
-    ends or is closed, or is dropped by `break`, so are the others.
-
-    Args:
-        streams: Streams as all of `client.watch`'s are, merged ones as well, or other async iterators. None: it ends at
-            once. A wait that is cancelled or timed out cancels theirs, which a `Stream` survives and an async generator
-            does not.
-
-    Raises:
-        ValueError: The same stream is given twice.
-        TypeError: One is not an async iterator.
-    """
+    """Join streams into one: see `Watch.merge`."""
     _check(streams)
     merging = _Merging(streams)
     return Stream(merging.next_items, merging.aclose)

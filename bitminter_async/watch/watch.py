@@ -1,8 +1,9 @@
 """`client.watch`: streams of what changes, for bots that run for years."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from functools import partial
+from typing import Any, TypeVar, overload
 
 from .._arguments import check_commodity, check_flag, check_user_name
 from .._lists.tail import Tail
@@ -19,6 +20,12 @@ from .merge import merge
 from .stream import Stream
 
 __all__ = ["Watch"]
+
+T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
 
 _LONGEST_LAG = timedelta(minutes=10)  # an answer that is older yet tells of a clock that was set back
 
@@ -42,8 +49,6 @@ class Watch:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.merge = merge
-        """Joins streams into one: `client.watch.merge(stream, stream, …)`."""
 
     def blocks(
         self,
@@ -160,3 +165,38 @@ class Watch:
             return [stats]
 
         return Stream(poll)
+
+    @overload
+    @staticmethod
+    def merge(first: AsyncIterator[T1], second: AsyncIterator[T2], /) -> Stream[T1 | T2]: ...
+    @overload
+    @staticmethod
+    def merge(
+        first: AsyncIterator[T1], second: AsyncIterator[T2], third: AsyncIterator[T3], /
+    ) -> Stream[T1 | T2 | T3]: ...
+    @overload
+    @staticmethod
+    def merge(
+        first: AsyncIterator[T1], second: AsyncIterator[T2], third: AsyncIterator[T3], fourth: AsyncIterator[T4], /
+    ) -> Stream[T1 | T2 | T3 | T4]: ...
+    @overload
+    @staticmethod
+    def merge(*streams: AsyncIterator[T]) -> Stream[T]: ...
+    @staticmethod
+    def merge(*streams: AsyncIterator[Any]) -> Stream[Any]:
+        """Join streams into one that gives what each gives, as it comes.
+
+        No stream runs ahead by more than the item that it has ready. Where many have something at once, each gets its
+        turn before any gets a second. An error of one ends all, after what the others had ready by then. When the
+        merged stream ends or is closed, or is dropped by `break`, so are the others.
+
+        Args:
+            streams: Streams as all of these are, merged ones as well, or other async iterators. None: it ends at once.
+                A wait that is cancelled or timed out cancels theirs, which a `Stream` survives and an async generator
+                does not.
+
+        Raises:
+            ValueError: The same stream is given twice.
+            TypeError: One is not an async iterator.
+        """
+        return merge(*streams)

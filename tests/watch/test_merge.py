@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import pydoc
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from bitminter_async.watch.merge import merge
 from bitminter_async.watch.stream import Stream
+from bitminter_async.watch.watch import Watch
 from tests.support.clock import VirtualLoop
 
 
@@ -320,7 +322,13 @@ async def test_what_is_no_stream_is_refused() -> None:
     """Something else than an async iterator, or the same one twice, is named at once, and nothing is begun."""
     source = Source(1)
     with pytest.raises(TypeError, match="merge joins async iterators, not list"):
-        merge([1, 2])  # type: ignore[call-overload]  # that is the fault
+        merge([1, 2])  # type: ignore[arg-type]  # that is the fault
     with pytest.raises(ValueError, match="the same stream twice"):
         merge(source.stream, source.stream)
     assert [item async for item in source.stream] == [1]
+
+
+def test_help_shows_merge_among_the_streams() -> None:
+    """Who asks Python for help on `client.watch` finds `merge` with what it does, and it needs no client."""
+    assert "Join streams into one that gives what each gives" in pydoc.render_doc(Watch)
+    assert isinstance(Watch.merge(), Stream)
