@@ -189,7 +189,7 @@ def ticking(*items: object, every: float) -> Stream[object]:
     left = list(items)
     due = asyncio.get_running_loop().time()
 
-    async def look() -> list[object] | None:
+    async def fetch() -> list[object] | None:
         nonlocal due
         if not left:
             return None
@@ -200,7 +200,7 @@ def ticking(*items: object, every: float) -> Stream[object]:
             raise item
         return [item]
 
-    return Stream(look)
+    return Stream(fetch)
 
 
 async def test_a_timeout_loses_nothing() -> None:
@@ -220,14 +220,14 @@ async def test_a_timeout_loses_nothing() -> None:
 async def test_what_comes_in_the_moment_of_a_timeout_is_kept(outcome: list[object] | Exception) -> None:
     """An item or error that a stream has when the wait for it is cancelled is given by the next wait."""
 
-    async def look() -> list[object]:
+    async def fetch() -> list[object]:
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(1000)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    async with aclosing(merge(Stream(look), ticking(2, every=2000))) as stream:
+    async with aclosing(merge(Stream(fetch), ticking(2, every=2000))) as stream:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(stream), 1)
         start = asyncio.get_running_loop().time()

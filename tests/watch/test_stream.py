@@ -7,17 +7,17 @@ import pytest
 from bitminter_async import Stream
 
 
-async def test_looks_are_made_when_items_are_wanted() -> None:
-    """Each look's items come in order, an empty look is followed by another, and no look is made ahead."""
-    looks = [[1, 2], [], [], [3], None]
+async def test_items_are_fetched_when_they_are_wanted() -> None:
+    """Each fetch's items come in order, an empty fetch is followed by another, and none is made ahead."""
+    batches = [[1, 2], [], [], [3], None]
     made = 0
 
-    async def look() -> list[int] | None:
+    async def fetch() -> list[int] | None:
         nonlocal made
         made += 1
-        return looks[made - 1]
+        return batches[made - 1]
 
-    stream = Stream(look)
+    stream = Stream(fetch)
     assert made == 0
     assert [await anext(stream), await anext(stream), made] == [1, 2, 1]
     assert [item async for item in stream] == [3]
@@ -26,17 +26,17 @@ async def test_looks_are_made_when_items_are_wanted() -> None:
 
 
 async def test_an_error_ends_a_stream_once() -> None:
-    """The error of a look is raised to who waits; then the stream is over, and closed once or twice."""
+    """The error of a fetch is raised to who waits; then the stream is over, and closed once or twice."""
     closed = 0
 
-    async def look() -> list[int]:
+    async def fetch() -> list[int]:
         raise LookupError("mine")
 
     async def close() -> None:
         nonlocal closed
         closed += 1
 
-    stream = Stream(look, close)
+    stream = Stream(fetch, close)
     with pytest.raises(LookupError, match="mine"):
         await anext(stream)
     assert closed > 0
@@ -45,16 +45,16 @@ async def test_an_error_ends_a_stream_once() -> None:
 
 
 async def test_what_comes_after_the_close_is_dropped() -> None:
-    """A look that brings something although it was cancelled by the close brings it to nobody."""
+    """A fetch that brings something although it was cancelled by the close brings it to nobody."""
 
-    async def look() -> list[int]:
+    async def fetch() -> list[int]:
         try:
             await asyncio.sleep(100)
         except asyncio.CancelledError:
             return [1]
         return [2]
 
-    stream = Stream(look)
+    stream = Stream(fetch)
     wait = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(1)
     await stream.aclose()
@@ -65,16 +65,16 @@ async def test_what_comes_after_the_close_is_dropped() -> None:
 
 
 async def test_a_wait_that_is_cut_short_leaves_no_task() -> None:
-    """When a cancelled wait has ended, so has its look; the next wait makes another."""
+    """When a cancelled wait has ended, so has its fetch; the next wait makes another."""
     made = 0
 
-    async def look() -> list[int]:
+    async def fetch() -> list[int]:
         nonlocal made
         made += 1
         await asyncio.sleep(made % 2 * 10)
         return [made]
 
-    stream = Stream(look)
+    stream = Stream(fetch)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(stream), 1)
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,0 +1,72 @@
+"""A list that moves while it is read in pages, and what a walk may be asked for."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import attrs
+
+from bitminter_async._lists.walk import Walk
+
+START = datetime(2014, 3, 1, tzinfo=UTC)
+ALL: dict[str, Any] = {"since": None, "until": None, "after": None, "limit": None, "offset": 0, "max": 50}
+
+
+def moment_of(number: float) -> datetime:
+    """When the record with this id, or between two, happened: ten minutes lie between ids."""
+    return START + timedelta(minutes=10 * number)
+
+
+@attrs.frozen
+class Row:
+    """A record of the list."""
+
+    id: int
+    minutes: float | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When it happened: ten minutes to the id, unless told otherwise."""
+        return START + timedelta(minutes=10 * self.id if self.minutes is None else self.minutes)
+
+
+class MovingList:
+    """The pool's list, newest first, which `move` changes after each page."""
+
+    def __init__(self, ids: Sequence[int], move: Callable[["MovingList"], None] = lambda _: None) -> None:
+        self.rows = [Row(number) for number in ids]
+        self.move = move
+        self.asked: list[tuple[int, int]] = []
+        self.snapshots: list[list[Row]] = []
+
+    async def fetch(self, most: int, offset: int) -> tuple[Row, ...]:
+        """Answer one page and move."""
+        assert 1 <= most <= 50
+        assert offset >= 0
+        self.asked.append((most, offset))
+        self.snapshots.append(self.rows[:])
+        page = tuple(self.rows[offset : offset + most])
+        self.move(self)
+        return page
+
+    @property
+    def stable(self) -> set[int]:
+        """The ids that were there in every snapshot."""
+        ids = [{row.id for row in rows} for rows in self.snapshots]
+        return ids[0].intersection(*ids[1:])
+
+    def grow(self, count: int) -> None:
+        """Let new records come in at the top."""
+        newest = self.rows[0].id if self.rows else 0
+        self.rows[:0] = [Row(newest + number) for number in range(count, 0, -1)]
+
+    def walk(self, **wanted: Any) -> list[int]:
+        """Walk to the end and return the ids."""
+        walk = Walk(self.fetch, attrgetter("at"), **ALL | wanted)
+
+        async def collect() -> list[int]:
+            return [row.id async for row in walk.records()]
+
+        return asyncio.run(collect())
