@@ -86,7 +86,9 @@ class _Merging(Generic[T]):
         await _close(self._streams, [*self._steps])
 
     def __del__(self) -> None:
-        # Who leaves a loop by `break` drops the stream unclosed; asyncio closes its own generators so, too.
+        # The last resort, for a loop that was left by `break` without `async with`: the event loop holds the tasks that
+        # wait for the streams' next items, so they would go on polling for nobody. Nothing else tells of a `break`;
+        # asyncio closes async generators in the same way.
         if self._loop and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._loop.create_task, _close(self._streams, [*self._steps]))
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 __all__ = ["Stream"]
@@ -12,6 +13,8 @@ T = TypeVar("T")
 
 class Stream(Generic[T]):
     """An async iterator for as long as you like: leave its loop in any way, and nothing is left behind.
+
+    It is closed for certain, and at once, as an async context manager: `async with client.watch.blocks() as events:`.
 
     A wait for its next item that is cancelled or timed out loses nothing: the next wait goes on from there. An error
     ends the stream. One task at a time may wait for its next item.
@@ -75,3 +78,11 @@ class Stream(Generic[T]):
             await asyncio.wait({step})
         if self._close:
             await self._close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -44,7 +44,8 @@ class Watch:
 
     Each is an async iterator: leave its loop in any way, or put a timeout around a wait for its next item, and go on
     later. A poll that this cuts short is made again when the next is due, so let the timeout be longer than an answer
-    takes. `aclose()` ends it for good. A wrong argument is a `ValueError` or a `TypeError` at once.
+    takes. `aclose()` ends it for good, and so does leaving `async with client.watch.blocks() as events:`. A wrong
+    argument is a `ValueError` or a `TypeError` at once.
     """
 
     def __init__(self, session: Session) -> None:
@@ -188,7 +189,8 @@ class Watch:
 
         No stream runs ahead by more than the item that it has ready. Where many have something at once, each gets its
         turn before any gets a second. An error of one ends all, after what the others had ready by then. When the
-        merged stream ends or is closed, or is dropped by `break`, so are the others.
+        merged stream ends or is closed, so are the others; `async with` closes it for certain. Where a loop is left
+        by `break` without it, they are closed as soon as nobody holds the merged stream any more.
 
         Args:
             streams: Streams as all of these are, merged ones as well, or other async iterators. None: it ends at once.

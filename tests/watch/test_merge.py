@@ -153,6 +153,18 @@ async def test_leaving_the_loop_leaves_nothing() -> None:
     assert not others()
 
 
+async def test_leaving_its_block_closes_all_for_certain() -> None:
+    """After `async with` every stream is closed and no task is left, at once and whoever still holds the merged one."""
+    sources = [Source(*range(9), every=every) for every in (1, 2, 100)]
+    async with merged(sources) as stream:
+        async for _ in stream:
+            break
+        assert others()
+    assert all(source.is_closed for source in sources)
+    assert not others()
+    assert [item async for item in stream] == []
+
+
 async def test_an_error_in_the_loop_leaves_nothing() -> None:
     """The same after an error in the loop's body."""
     sources = [Source(*range(9), every=every) for every in (1, 2, 100)]

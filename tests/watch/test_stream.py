@@ -79,3 +79,42 @@ async def test_a_wait_that_is_cut_short_leaves_no_task() -> None:
         await asyncio.wait_for(anext(stream), 1)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert await anext(stream) == 2
+
+
+@pytest.mark.parametrize("leave", ["break", "error", "cancel", "end"])
+async def test_leaving_its_block_closes_a_stream(leave: str) -> None:
+    """However an `async with` is left, the stream is closed by then, and the error or the cancellation goes on."""
+    closed = 0
+
+    async def fetch() -> list[int] | None:
+        await asyncio.sleep(1)
+        return None if leave == "end" else [1]
+
+    async def close() -> None:
+        nonlocal closed
+        await asyncio.sleep(0)  # closing may take its time
+        closed += 1
+
+    stream = Stream(fetch, close)
+
+    async def consume() -> None:
+        async with stream as events:
+            assert events is stream
+            async for _ in events:
+                assert not closed
+                if leave == "break":
+                    break
+                if leave == "error":
+                    raise LookupError("mine")
+                await asyncio.sleep(100)
+        assert closed
+
+    task = asyncio.create_task(consume())
+    await asyncio.sleep(2)
+    task.cancel()
+    await asyncio.wait([task])
+    assert closed
+    assert task.cancelled() == (leave == "cancel")
+    assert leave == "cancel" or isinstance(task.exception(), LookupError) == (leave == "error")
+    assert [item async for item in stream] == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -130,6 +130,20 @@ async def test_a_stream_can_be_closed_while_it_waits(*, in_air: bool) -> None:
     assert len(fake.sent) == 1
 
 
+async def test_leaving_its_block_takes_what_is_in_the_air_along() -> None:
+    """A stream used by `async with` ends with the block, also for a task that waits, and with it the request."""
+    fake = Fake(stats(1), delay=5)
+    async with watch_client(fake) as client:
+        async with client.watch.stats() as events:
+            task = asyncio.create_task(drain(events))
+            await asyncio.sleep(1)
+            assert fake.in_air == 1
+        await asyncio.sleep(0.001)
+        assert fake.in_air == 0
+        await task
+    assert len(fake.sent) == 1
+
+
 @pytest.mark.parametrize("in_air", [True, False])
 async def test_cancelling_a_stream_leaves_nothing(*, in_air: bool) -> None:
     """A stream that is cancelled, while it waits or asks, takes its request with it."""
