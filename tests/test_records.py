@@ -29,8 +29,6 @@ from bitminter_async.units import HashRate
 from tests.support.records import SAMPLES, make_record
 from tests.support.samples import WORKER
 
-make = make_record  # by its old name, for the tests that still import it from here
-
 
 def values(record: Any) -> list[Any]:
     """What its fields hold, in their order."""

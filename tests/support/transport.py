@@ -69,11 +69,6 @@ class Fake(httpx.AsyncBaseTransport):
         self.is_closed = False
 
     @property
-    def in_air(self) -> int:
-        """The old name of `in_flight`, for the tests that still ask for it."""
-        return self.in_flight
-
-    @property
     def paths(self) -> list[str]:
         """The path and query of each request, in order."""
         return [sent.path for sent in self.sent]

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from bitminter_async import BlockChanged, BlockFound, Client, Stream
-from tests.support.fake import BLOCK, KEY, SHIFT, STATS, USER, WORKER, answer
+from tests.support.samples import BLOCK, KEY, SHIFT, STATS, USER, WORKER
+from tests.support.transport import answer
 
 UNSETTLED, SETTLED = ("processing", "unconfirmed"), ("confirmed", "stale", "orphan")
 _LEFT = {"processing": 120, "unconfirmed": 60, "confirmed": 0, "stale": -1, "orphan": -1}

@@ -11,7 +11,7 @@ import pytest
 from bitminter_async import Block, BlockChanged, BlockStatus
 from bitminter_async.watch._blocks import BlockTracker
 from tests.support.collect import collecting
-from tests.support.fake import Fake
+from tests.support.transport import Fake
 from tests.support.watching import MovingPool, block_page, found, in_a_row, short, watch_client
 
 

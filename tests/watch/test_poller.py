@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.support.collect import collecting
-from tests.support.fake import Fake
+from tests.support.transport import Fake
 from tests.support.watching import now, stats, user, watch_client, worker
 
 

@@ -10,7 +10,7 @@ import pytest
 import bitminter_async
 from bitminter_async import Blocked, ClientClosed, Forbidden, NotFound, Unauthorized, WorkerIdle
 from tests.support.collect import collecting
-from tests.support.fake import Fake, Step, answer
+from tests.support.transport import Fake, Step, answer
 from tests.support.watching import drain, outages, shift_page, stats, user, watch_client, worker
 
 _FAILURES: list[tuple[str, Callable[[], Step]]] = [

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bitminter_async import Client, ClientClosed, Stream, WorkerIdle
-from tests.support.fake import Fake
+from tests.support.transport import Fake
 from tests.support.watching import drain, now, outages, stats, user, watch_client, worker
 
 
@@ -78,7 +78,7 @@ async def test_timeouts_shorter_than_an_answer_are_told_and_not_rude(caplog: pyt
     fake = Fake(stats(1), delay=3, repeat=True)
     async with watch_client(fake) as client:
         stream = client.watch.stats()
-        for _ in range(300):
+        for _ in range(299):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(stream), 2)
     assert len(fake.sent) == 10
@@ -114,14 +114,14 @@ async def test_one_task_waits_for_a_stream() -> None:
         assert (await anext(stream)).active_users == 2
 
 
-@pytest.mark.parametrize("in_air", [True, False])
-async def test_a_stream_can_be_closed_while_it_waits(*, in_air: bool) -> None:
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_a_stream_can_be_closed_while_it_waits(*, is_under_way: bool) -> None:
     """After `aclose()` nothing more comes, also not what is in the air, and who waits is told at once."""
     fake = Fake(stats(1), delay=5)
     async with watch_client(fake) as client:
         stream = client.watch.stats()
         task = asyncio.create_task(drain(stream))
-        await asyncio.sleep(1 if in_air else 20)
+        await asyncio.sleep(1 if is_under_way else 20)
         begin = now()
         await stream.aclose()
         await task
@@ -137,23 +137,23 @@ async def test_leaving_its_block_takes_what_is_in_the_air_along() -> None:
         async with client.watch.stats() as events:
             task = asyncio.create_task(drain(events))
             await asyncio.sleep(1)
-            assert fake.in_air == 1
+            assert fake.in_flight == 1
         await asyncio.sleep(0.001)
-        assert fake.in_air == 0
+        assert fake.in_flight == 0
         await task
     assert len(fake.sent) == 1
 
 
-@pytest.mark.parametrize("in_air", [True, False])
-async def test_cancelling_a_stream_leaves_nothing(*, in_air: bool) -> None:
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_cancelling_a_stream_leaves_nothing(*, is_under_way: bool) -> None:
     """A stream that is cancelled, while it waits or asks, takes its request with it."""
     fake = Fake(stats(1), delay=10)
     async with watch_client(fake) as client:
         task = asyncio.create_task(drain(client.watch.stats()))
-        await asyncio.sleep(5 if in_air else 20)
+        await asyncio.sleep(5 if is_under_way else 20)
         task.cancel()
         await asyncio.wait([task])
         await asyncio.sleep(0.001)
         assert task.cancelled()
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert fake.in_air == 0
+        assert fake.in_flight == 0

@@ -6,7 +6,7 @@ import pytest
 
 from bitminter_async.local import LocalPool
 from tests.support.collect import collecting
-from tests.support.fake import Fake
+from tests.support.transport import Fake
 from tests.support.watching import shift_page, watch_client
 
 

@@ -8,7 +8,8 @@ import pytest
 from bitminter_async import WorkerAdded, WorkerBack, WorkerGone, WorkerIdle, WorkReported
 from bitminter_async.local import LocalPool
 from tests.support.collect import collecting
-from tests.support.fake import WORK, Fake
+from tests.support.samples import WORK
+from tests.support.transport import Fake
 from tests.support.watching import user, watch_client, worker
 
 
