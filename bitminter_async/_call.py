@@ -2,7 +2,7 @@
 
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-__all__ = ["Call", "Caller", "Kind"]
+__all__ = ["PUBLIC", "Call", "Caller", "Kind"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,10 @@ class Call(NamedTuple, Generic[T]):
     keyed: bool = False
     most: int | None = None
     """How many elements the answer may have."""
+
+
+PUBLIC = Call("pool/workers", int)
+"""A call that carries no key, whose answer is short: it tells whether the pool answers this client at all."""
 
 
 class Caller(Protocol):

@@ -28,13 +28,16 @@ HOME = "https://github.com/bitminter-async/bitminter-async"
 class Client:
     """A polite asyncio client for the BitMinter API and whatever speaks it.
 
-    All tasks of a bot share one client: its pace, its cache and its flights hold for all of them together. Use it as
-    an async context manager, or call `aclose()` in the end. It belongs to the event loop that first uses it.
+    All tasks of a bot share one client: its pace, its cache and its requests under way serve all of them together. Use
+    it as an async context manager, or call `aclose()` in the end. It belongs to the event loop that first uses it.
 
     No call hangs: with at most `n` other requests waiting or in the air at once, it ends within
-    `attempts · (n + 1) · (patience + max(2 · interval, 60) + timeout) + 8 · (attempts - 1)` seconds. (60 s or twice the
-    interval is the most that requests are apart after a 429 without Retry-After, 8 s the longest pause before an
-    attempt; a pool that answers needs neither.)
+    `attempts · (n + 1) · (patience + max(2 · interval, 60) + timeout)` seconds, and before each further attempt another
+    `1.1 · patience + max(2 · interval, 60) + 8`. (60 s or twice the interval is the most that requests are apart after
+    a 429 without Retry-After, 8 s or a tenth of a rest the longest pause on top; a pool that answers needs neither.)
+
+    A request that has left is let end, within `timeout`, also where nobody waits for it any more: the pool works on it
+    anyway, and is asked nothing else meanwhile.
 
     Args:
         api_key: The key for `/users`; else the environment's BITMINTER_KEY. It goes nowhere else, not over plain http,

@@ -103,7 +103,7 @@ _FIELDS = {
     """,
     "Receipt": """
         since: datetime, calls: int, requests: int, cached: int, joined: int, retried: int, rests: int,
-        rested: timedelta, shortest_gap: timedelta | None, mean_gap: timedelta | None, longest_wait: timedelta,
+        blocks: int, rested: timedelta, shortest_gap: timedelta | None, mean_gap: timedelta | None, longest_wait: timedelta,
         bytes_received: int
     """,
     "HashRate": "hps: float",

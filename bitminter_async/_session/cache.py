@@ -1,35 +1,53 @@
-"""The cache: answers by question, each with its age."""
+"""The cache: answers by call, each with its age."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import NamedTuple
 
-__all__ = ["Cache"]
+__all__ = ["Cache", "Moment"]
+
+
+class Moment(NamedTuple):
+    """A moment by two clocks: the loop's stands still while the machine sleeps, the wall's is set by people."""
+
+    loop: float
+    wall: float
+
+    @classmethod
+    def now(cls, clock: Callable[[], float]) -> "Moment":
+        """Return the present moment; `clock` is the loop's."""
+        return cls(clock(), time.time())
+
+    def age(self, clock: Callable[[], float]) -> float:
+        """Return how many seconds ago it was, by the clock that says more."""
+        return max(clock() - self.loop, time.time() - self.wall)
 
 
 class Cache:
-    """Keeps the last answer to each question, at most `size` of them; the one used longest ago goes first.
+    """Keeps the last answer to each call, at most `size` of them; the one used longest ago goes first.
 
     Args:
-        now: The clock, in seconds; one that no one sets.
+        clock: The loop's clock, in seconds.
         size: How many answers are kept.
     """
 
-    def __init__(self, now: Callable[[], float], size: int = 256) -> None:
-        self._now = now
+    def __init__(self, clock: Callable[[], float], size: int = 256) -> None:
+        self._clock = clock
         self._size = size
-        self._answers: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+        self._answers: OrderedDict[Hashable, tuple[Moment, object]] = OrderedDict()
 
-    def get(self, question: Hashable, max_age: float) -> object | None:
+    def get(self, call: Hashable, max_age: float) -> object | None:
         """Return the answer if it is at most `max_age` seconds old; else None. At a `max_age` of 0 none is."""
-        kept = self._answers.get(question)
-        if kept is None or not max_age or self._now() - kept[0] > max_age:
+        kept = self._answers.get(call)
+        if kept is None or not max_age or kept[0].age(self._clock) > max_age:
             return None
-        self._answers.move_to_end(question)
+        self._answers.move_to_end(call)
         return kept[1]
 
-    def put(self, question: Hashable, answer: object, asked: float) -> None:
-        """Keep an answer, whose age counts from `asked`, the moment at which the question left."""
-        self._answers[question] = (asked, answer)
-        self._answers.move_to_end(question)
+    def put(self, call: Hashable, answer: object, asked: Moment) -> None:
+        """Keep an answer, whose age counts from `asked`, the moment at which the request left."""
+        self._answers[call] = (asked, answer)
+        self._answers.move_to_end(call)
         if len(self._answers) > self._size:
             self._answers.popitem(last=False)

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import define, field, frozen
 
+from .pace import Pace
+
 __all__ = ["Receipt", "Tally"]
 
 
@@ -25,8 +27,10 @@ class Receipt:
     """Attempts made again after a failure."""
     rests: int
     """Times that the pool asked for rest."""
+    blocks: int
+    """Times that the pool blocked this client."""
     rested: timedelta
-    """The time that these rests take, overlaps counted once."""
+    """The time for which rests and blocks have kept it from asking so far, overlaps counted once."""
     shortest_gap: timedelta | None
     """The shortest time between the starts of two requests; None before the second."""
     mean_gap: timedelta | None
@@ -48,10 +52,12 @@ class Receipt:
                 f"{self.shortest_gap.total_seconds():.3f} s; the longest wait for a turn was "
                 f"{self.longest_wait.total_seconds():.3f} s. "
             )
-        if self.rests:
-            text += (
-                f"Asked for rest, it rested {_count(self.rests, 'time')}, {self.rested.total_seconds():.0f} s in all. "
-            )
+        causes = [
+            *([f"asked for rest {_count(self.rests, 'time')}"] if self.rests else []),
+            *([f"blocked {_count(self.blocks, 'time')}"] if self.blocks else []),
+        ]
+        if causes:
+            text += f"It was {' and '.join(causes)}, and has rested {self.rested.total_seconds():.0f} s in all. "
         return f"{text}It received {_count(self.bytes_received, 'byte')}."
 
 
@@ -67,7 +73,6 @@ class Tally:
     asked: int = 0
     requests: int = 0
     cached: int = 0
-    joined: int = 0
     retried: int = 0
     longest_wait: float = 0.0
     _shortest_gap: float = float("inf")
@@ -83,7 +88,7 @@ class Tally:
         self._last = departed
         self.requests += 1
 
-    def receipt(self, *, rests: int, rested: float, bytes_received: int) -> Receipt:
+    def receipt(self, *, joined: int, pace: Pace, bytes_received: int) -> Receipt:
         """Return the receipt as of now."""
         gaps = self.requests - 1
         return Receipt(
@@ -91,10 +96,11 @@ class Tally:
             calls=self.cached + self.asked,
             requests=self.requests,
             cached=self.cached,
-            joined=self.joined,
+            joined=joined,
             retried=self.retried,
-            rests=rests,
-            rested=timedelta(seconds=rested),
+            rests=pace.rests,
+            blocks=pace.blocks,
+            rested=timedelta(seconds=pace.rested),
             shortest_gap=timedelta(seconds=self._shortest_gap) if gaps > 0 else None,
             mean_gap=timedelta(seconds=(self._last - self._first) / gaps) if gaps > 0 else None,
             longest_wait=timedelta(seconds=self.longest_wait),

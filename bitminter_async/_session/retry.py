@@ -4,23 +4,28 @@ import logging
 import random
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import TypeVar
 
 from ..errors import BitminterError, RateLimited, StatusError, TransportError
 from .pace import Pace
 from .receipt import Tally
+from .singleflight import Flight
 
 __all__ = ["retry"]
 
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
-_RETRIED_STATUSES = {429, 500, 502, 503, 504}
+_RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_FAILED = HTTPStatus.INTERNAL_SERVER_ERROR
+_FINAL = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
+_MOST_DOUBLINGS = 4  # beyond which the pause is the longest anyway, and a float overflows in the end
 
 
-async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, pace: Pace, tally: Tally) -> T:
+async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, flight: Flight, pace: Pace, tally: Tally) -> T:
     """Return what `attempt` does, which is made up to `attempts` times while it fails in a way that may pass.
 
     Raises:
@@ -32,11 +37,14 @@ async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, pace: Pace, 
             return await attempt()
         except BitminterError as error:
             failures.append(error)
-            if len(failures) >= attempts or not _may_pass(error) or pace.refused_for:
+            is_last = len(failures) >= attempts or not flight.is_wanted
+            if is_last or not _may_pass(error) or pace.refusal():
                 for number, earlier in enumerate(failures[:-1], 1):
                     error.add_note(f"attempt {number}: {earlier}")
                 raise
-        pause = _pause(failures)
+        # On top of the turn and of a rest: drawn to pass beside them, clients that failed together would come back
+        # together, at the turn that they all wait for.
+        pause = pace.due_in + random.uniform(0.0, _spread(failures))  # noqa: S311  # no secret depends on it
         tally.retried += 1
         _LOGGER.warning(
             "attempt %d of %d failed, the next in %.1f s: %s", len(failures), attempts, pause, failures[-1].summary
@@ -45,11 +53,14 @@ async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, pace: Pace, 
 
 
 def _may_pass(error: BitminterError) -> bool:
-    return isinstance(error, TransportError) or (isinstance(error, StatusError) and error.status in _RETRIED_STATUSES)
+    if isinstance(error, StatusError):
+        return error.status in _RETRIED or (error.status >= _FAILED and error.status not in _FINAL)
+    return isinstance(error, TransportError)
 
 
-def _pause(failures: Sequence[BitminterError]) -> float:
-    """Return the seconds until the next attempt, drawn so that clients which failed together come back apart."""
-    is_resting = isinstance(failures[-1], RateLimited) and failures[-1].retry_after  # which holds the turn anyway
-    longest = 0.0 if is_resting else min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** len(failures))
-    return random.uniform(0.0, longest)  # noqa: S311  # no secret depends on it
+def _spread(failures: Sequence[BitminterError]) -> float:
+    """Return the longest pause on top of the turn, in seconds: a tenth of a rest, else ever more up to 8."""
+    last = failures[-1]
+    if isinstance(last, RateLimited) and last.retry_after:
+        return last.retry_after / 10
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(len(failures), _MOST_DOUBLINGS))

@@ -1,29 +1,30 @@
 """The session: a call's way from the question to the record."""
 
-import copy
 import logging
 from asyncio import AbstractEventLoop, Event, get_running_loop, timeout
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar, cast
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
 
 from .._arguments import check_seconds
-from .._call import Call
+from .._call import PUBLIC, Call
 from .._decode.decode import decode
 from .._wire.answer import Answer
 from .._wire.wire import Wire
-from ..errors import BitminterError, Blocked, ClientClosed, RateLimited, StatusError
-from .cache import Cache
-from .pace import Pace, Resting
+from ..errors import Blocked, ClientClosed, RateLimited
+from .cache import Cache, Moment
+from .pace import Pace
 from .receipt import Receipt, Tally
 from .retry import retry
-from .singleflight import SingleFlight
+from .singleflight import Flight, SingleFlight
 
 __all__ = ["Session"]
 
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
+_TRUSTED_FOR = 60.0  # seconds
 _CLOSED_MEANWHILE = "this client was closed while the call waited"
 
 
@@ -43,11 +44,13 @@ class Session:
         self._max_age = max_age
         self._attempts = attempts
         self._pace = Pace(interval, patience)
-        self._flight = SingleFlight()
         self._tally = Tally()
         self._loop: AbstractEventLoop | None = None
         self._closed = Event()
-        self._rest_error: RateLimited | Blocked | None = None
+        # A 403 to a key may mean either: a public call tells. It is not asked again for a while, or a key without the
+        # permission would double the requests.
+        self._may_be_blocked = False
+        self._trusted_until = float("-inf")
 
     def bind(self) -> None:
         """Take the running loop for this client's, or raise RuntimeError if it has another."""
@@ -56,6 +59,7 @@ class Session:
             self._loop = loop
             self._now = loop.time
             self._cache = Cache(loop.time)
+            self._flight = SingleFlight(loop.time)
         elif loop is not self._loop:
             raise RuntimeError("this client was first used on another event loop: make one client for each loop")
 
@@ -83,12 +87,7 @@ class Session:
             return cast("T", record)
         self._tally.asked += 1
         self._wire.check_key(call)
-        if call in self._flight:
-            self._tally.joined += 1
-        attempt = partial(self._attempt, call)
-        return await self._flight.run(
-            call, partial(retry, attempt, attempts or self._attempts, self._pace, self._tally)
-        )
+        return await self._flight.run(call, max_age, partial(self._ask, call, attempts or self._attempts))
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the session is closed, which ends the wait with ClientClosed."""
@@ -98,70 +97,74 @@ class Session:
         if self._closed.is_set():
             raise ClientClosed(_CLOSED_MEANWHILE)
 
-    async def _attempt(self, call: Call[T]) -> T:
+    async def _ask(self, call: Call[T], attempts: int, flight: Flight) -> T:
+        attempt = partial(self._attempt, call, flight)
+        return await retry(attempt, attempts, flight, self._pace, self._tally)
+
+    async def _attempt(self, call: Call[T], flight: Flight) -> T:
         self._wire.open()
-        queued = self._now()
-        try:
-            async with self._pace:
-                answer, error, asked = await self._exchange(call, self._now() - queued)
-        except Resting as rest:
-            raise self._still_resting(rest.seconds) from None
-        if error:
-            raise error
+        if call.keyed and self._may_be_blocked:
+            await self._exchange(PUBLIC, Flight())  # in a turn of its own; it raises if the client is blocked
+        answer, asked = await self._exchange(call, flight)
         record = decode(answer, call.kind, call.most)
         self._cache.put(call, record, asked)
         return record
 
-    async def _exchange(self, call: Call[T], waited: float) -> tuple[Answer, StatusError | None, float]:
-        turn = self._now()
-        departures = [turn]
+    async def _exchange(self, call: Call[Any], flight: Flight) -> tuple[Answer, Moment]:
+        """Wait for a turn, and exchange the call for an answer and the moment at which it was asked."""
+        queued = self._now()
+        async with self._pace:
+            turn = self._now()
+            waited = turn - queued
+            self._tally.longest_wait = max(self._tally.longest_wait, waited)
+            asked = Moment.now(self._now)
+            outcome: object = "cancelled"
 
-        async def depart() -> None:
-            departures.append(self._now())
-            await self._pace.depart()
+            async def depart() -> None:
+                flight.left = Moment.now(self._now)
+                await self._pace.depart()
 
-        self._tally.longest_wait = max(self._tally.longest_wait, waited)
-        outcome: object = "cancelled"
-        try:
-            answer = await self._wire.send(call, depart)
-            outcome = answer.status
-        except Exception as exc:
-            outcome = type(exc).__name__
-            raise
-        finally:
-            if len(departures) > 1:  # else no request left: there was no connection to send it over
-                self._tally.sent(departures[-1])
-            if _LOGGER.isEnabledFor(logging.DEBUG):
-                url, spent = self._wire.url(call), self._now() - turn
-                _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
+            try:
+                answer = await self._wire.send(call, depart)
+                outcome = answer.status
+            except Exception as exc:
+                outcome = type(exc).__name__
+                raise
+            finally:
+                if flight.left:  # else no request left: there was no connection to send it over
+                    self._tally.sent(flight.left.loop)
+                    asked, flight.left = flight.left, None
+                if _LOGGER.isEnabledFor(logging.DEBUG):
+                    url, spent = self._wire.url(call), self._now() - turn
+                    _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
+            await self._rest_or_slow_down(answer)
+        if error := answer.error:
+            raise error
+        return answer, asked
+
+    async def _rest_or_slow_down(self, answer: Answer) -> None:
+        """Do what an answer asks for, be its body whole or not; and note what it says of a block."""
         error = answer.error
-        await self._rest_or_slow_down(answer, error)
-        return answer, error, departures[-1]
-
-    async def _rest_or_slow_down(self, answer: Answer, error: StatusError | None) -> None:
-        """Rest, or slow down, where the answer asks for it."""
         if seconds := answer.rest:
             if not isinstance(error, RateLimited | Blocked):
-                error = answer.as_error(RateLimited, "the pool asks for rest")
-            self._rest_error = error
-            self._pace.rest(seconds)
+                error = answer.as_error(RateLimited, answer.plea)
+            self._pace.rest(seconds, error)
             level = logging.WARNING if isinstance(error, Blocked) else logging.INFO
             _LOGGER.log(level, "resting for %.0f s: %s", seconds, error.summary)
         elif isinstance(error, RateLimited):
             await self._pace.slow_down()
             _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, error.summary)
-
-    def _still_resting(self, seconds: float) -> BitminterError:
-        error = copy.copy(cast("RateLimited | Blocked", self._rest_error))
-        error.args = (f"not sent, since the client rests for another {seconds:.1f} s; what began the rest: {error}",)
-        error.retry_after = seconds
-        return error
+        if not answer.keyed:
+            self._may_be_blocked = False  # or it rests by now
+            self._trusted_until = self._now() + _TRUSTED_FOR
+        elif answer.status == HTTPStatus.FORBIDDEN and self._now() > self._trusted_until:
+            self._may_be_blocked = True
 
     @property
     def receipt(self) -> Receipt:
         """How polite this session has been."""
         return self._tally.receipt(
-            rests=self._pace.rests, rested=self._pace.rested, bytes_received=self._wire.bytes_received
+            joined=self._flight.joined if self._loop else 0, pace=self._pace, bytes_received=self._wire.bytes_received
         )
 
     async def aclose(self) -> None:

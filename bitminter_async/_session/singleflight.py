@@ -4,71 +4,94 @@ import asyncio
 import copy
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["SingleFlight"]
+if TYPE_CHECKING:
+    from .cache import Moment
+
+__all__ = ["Flight", "SingleFlight"]
 
 T = TypeVar("T")
 
 
-class _Request:
-    __slots__ = ("task", "waiters")
+class Flight:
+    """One request, and those who wait for its answer.
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        self.task = task
+    Attributes:
+        left: When its request left; None while none is under way: before it, and between two attempts.
+    """
+
+    __slots__ = ("left", "waiters")
+
+    def __init__(self) -> None:
+        self.left: Moment | None = None
         self.waiters: set[asyncio.Future[Any]] = set()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+        return bool(self.waiters)
 
 
 class SingleFlight:
-    """Shares each request among all who ask the same while it is under way.
+    """Shares each request among all who ask the same.
 
-    The request runs in a task of its own: a waiter that is cancelled leaves, and nobody else notices; the last one to
-    leave cancels the request.
+    The request runs in a task of its own: a waiter that is cancelled leaves, and nobody else notices. When the last one
+    leaves, the request is cancelled, unless it has left already: then it is let end, since the pool works on it anyway
+    and is not to be asked for more meanwhile.
+
+    Args:
+        clock: The loop's clock, in seconds.
+
+    Attributes:
+        joined: How many calls have shared the answer to a request that others had begun.
     """
 
-    def __init__(self) -> None:
-        self._requests: dict[Hashable, _Request] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._newest: dict[Hashable, tuple[Flight, asyncio.Task[Any]]] = {}
+        self._flights: dict[asyncio.Task[Any], Flight] = {}
+        self.joined = 0
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._requests
+    async def run(self, call: Hashable, max_age: float, ask: Callable[[Flight], Coroutine[Any, Any, T]]) -> T:
+        """Wait for the answer to a call, which `ask` brings, unless a flight does already that may serve it.
 
-    async def run(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for the answer to the request `key`, which `ask` brings unless one that is under way already does.
+        One that has not left may; one that has left does if its answer will be at most `max_age` seconds old.
 
         Raises:
             Exception: What `ask` raised; each waiter gets an exception of its own.
         """
         loop = asyncio.get_running_loop()
-        request = self._requests.get(key)
-        if request is None:
-            request = self._requests[key] = _Request(loop.create_task(ask()))
-            self._tasks.add(request.task)
-            request.task.add_done_callback(partial(self._finish, key, request))
+        flight, task = self._newest.get(call, (None, None))
+        if flight and task and (flight.left is None or (max_age and flight.left.age(self._clock) <= max_age)):
+            self.joined += 1
+        else:
+            flight = Flight()
+            task = loop.create_task(ask(flight))
+            self._newest[call] = flight, task
+            self._flights[task] = flight
+            task.add_done_callback(partial(self._finish, call, flight))
         waiter: asyncio.Future[T] = loop.create_future()
-        request.waiters.add(waiter)
+        flight.waiters.add(waiter)
         try:
             return await waiter
         except BaseException:
-            self._leave(key, request, waiter)
+            flight.waiters.discard(waiter)
+            if not flight.is_wanted and flight.left is None:
+                # Forgotten before it is cancelled, or a newcomer would join one that is about to end.
+                self._forget(call, flight)
+                task.cancel()
             raise
 
-    def _leave(self, key: Hashable, request: _Request, waiter: asyncio.Future[Any]) -> None:
-        request.waiters.discard(waiter)
-        if not request.waiters:
-            # Forgotten before it is cancelled, or a newcomer would join a request that is about to end.
-            self._forget(key, request)
-            request.task.cancel()
+    def _forget(self, call: Hashable, flight: Flight) -> None:
+        if call in self._newest and self._newest[call][0] is flight:
+            del self._newest[call]
 
-    def _forget(self, key: Hashable, request: _Request) -> None:
-        if self._requests.get(key) is request:
-            del self._requests[key]
-
-    def _finish(self, key: Hashable, request: _Request, task: asyncio.Task[Any]) -> None:
-        self._forget(key, request)
-        self._tasks.discard(task)
+    def _finish(self, call: Hashable, flight: Flight, task: asyncio.Task[Any]) -> None:
+        self._forget(call, flight)
+        del self._flights[task]
         error = None if task.cancelled() else task.exception()
-        for waiter in request.waiters:
+        for waiter in flight.waiters:
             if waiter.done():
                 continue
             if task.cancelled():
@@ -79,17 +102,16 @@ class SingleFlight:
                 waiter.set_result(task.result())
 
     async def aclose(self, error: BaseException) -> None:
-        """End every request: each waiter gets an exception like `error`, and no task is left when this returns."""
-        for request in self._requests.values():
-            for waiter in request.waiters:
+        """End every flight: each waiter gets an exception like `error`, and no task is left when this returns."""
+        self._newest.clear()
+        for task, flight in self._flights.items():
+            for waiter in flight.waiters:
                 if not waiter.done():
                     waiter.set_exception(_own(error))
-        self._requests.clear()
-        for task in self._tasks:
             if not task.cancelling():  # a second cancellation would cut short the cleaning up after the first
                 task.cancel()
-        if self._tasks:
-            await asyncio.wait(cast("set[asyncio.Task[object]]", set(self._tasks)))
+        if self._flights:
+            await asyncio.wait([*self._flights])
 
 
 def _own(error: BaseException) -> BaseException:

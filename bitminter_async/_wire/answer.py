@@ -8,16 +8,19 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..errors import (
     BadRequest,
     Blocked,
+    DecodeError,
+    Fault,
     Forbidden,
     NotFound,
     RateLimited,
     ServerError,
     StatusError,
+    TransportError,
     Unauthorized,
 )
 from .key import Mask
@@ -32,14 +35,15 @@ BLOCKED_FOR = 900.0
 _SHOWN = 500
 _LOOKED_AT = 2**16  # bytes: masking megabytes would hold up the loop
 _QUOTED = 120
+_UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?(, *[0-9]+(\.[0-9]+)?)*")  # a list where the header came twice
-_LONGEST_REST = 1e8  # some three years
+_LONGEST_REST = 7 * 86_400.0  # what is longer is nonsense: a moment, perhaps, in place of a span
 _PERMISSION = 'access to "Balance and worker summary"'
 
 
 @frozen(eq=False, repr=False)
 class Answer:
-    """A complete answer. It has no `repr` of its own: what the server wrote may echo a key."""
+    """An answer, of which at least the head came. It has no `repr` of its own: what the server wrote may echo a key."""
 
     status: int
     url: str
@@ -47,9 +51,14 @@ class Answer:
     """Whether the request carried a key."""
     for_user: bool
     """Whether the request was for user data."""
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # some debuggers expand objects by what attrs knows of them
+    body: bytes = field(repr=False)
+    """What came of it, inflated."""
     mask: Mask
+    fault: Fault | None = None
+    """What is wrong with the body as such."""
+    failure: Exception | None = None
+    """Why the body did not come whole."""
 
     @property
     def text(self) -> str:
@@ -67,10 +76,11 @@ class Answer:
         if not (said := self.headers.get("retry-after", "").strip()):
             return None
         if _SECONDS.fullmatch(said):
-            return min(max(map(float, said.split(","))), _LONGEST_REST) or None
+            seconds = max(map(float, said.split(",")))
+            return seconds if 0 < seconds <= _LONGEST_REST else None
         # Against the pool's own clock where it tells it: ours may be off.
         until, now = _timestamp(said), _timestamp(self.headers.get("date", "")) or time.time()
-        return until - now if until and 0 < until - now < _LONGEST_REST else None
+        return until - now if until and 0 < until - now <= _LONGEST_REST else None
 
     @property
     def rest(self) -> float | None:
@@ -79,8 +89,19 @@ class Answer:
         return max(BLOCKED_FOR, self.retry_after or 0.0) if is_block else self.retry_after
 
     @property
-    def error(self) -> StatusError | None:
-        """The error that this answer means; None where it is a success, whose body is still to be read."""
+    def error(self) -> Exception | None:
+        """The error that this answer means; None where it is a success, whose body is still to be read.
+
+        Of an answer that is not a success the status counts: where its body did not come whole, what came will do.
+        """
+        if self.failure and (self.is_success or not isinstance(self.failure, TransportError)):
+            return self.failure
+        if self.fault and self.is_success:
+            return DecodeError(self.url, [self.fault], body=self.text)
+        return self._status_error
+
+    @property
+    def _status_error(self) -> StatusError | None:
         kind, hint = StatusError, "not an answer that the API documents"
         match self.status:
             case _ if self.is_success:
@@ -92,21 +113,31 @@ class Answer:
             case 401:
                 kind, hint = Unauthorized, f"the key is {'wrong' if self.keyed else 'missing'}"
             case 403 if self.keyed:
-                kind, hint = Forbidden, f"the key lacks {_PERMISSION}"
+                kind, hint = Forbidden, f"the key lacks {_PERMISSION}, or the pool has blocked this client"
             case 403:
                 kind, hint = Blocked, f"the pool has blocked this client, which rests for {BLOCKED_FOR:.0f} s"
             case 404:
                 kind, hint = NotFound, "the pool knows no such user or path"
-            case 429:
-                kind, hint = RateLimited, "the pool asks for rest"
-            case 503 if self.rest:
-                kind, hint = RateLimited, "the pool asks for rest"
+            case status if status == HTTPStatus.TOO_MANY_REQUESTS or (status == _UNAVAILABLE and self.rest):
+                kind, hint = RateLimited, self.plea
             case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 kind, hint = ServerError, "the pool failed"
             case _:
                 if location := self.headers.get("location"):
                     hint = f"a redirect to {printable(self.mask(location)[:_QUOTED])}, which is not followed"
+        if self._is_challenge:
+            hint = "a page for browsers, by something between here and the pool: a challenge, which no client can pass"
         return self.as_error(kind, hint)
+
+    @property
+    def plea(self) -> str:
+        """What the pool asks for, in words."""
+        return f"the pool asks for rest, {self.rest:.0f} s" if self.rest else "the pool asks for rest"
+
+    @property
+    def _is_challenge(self) -> bool:
+        is_html = self.body.lstrip()[:1] == b"<"
+        return "cf-mitigated" in self.headers or (is_html and self.status in {HTTPStatus.FORBIDDEN, _UNAVAILABLE})
 
     def as_error(self, kind: type[E], hint: str) -> E:
         """Make the error `kind` of this answer."""

@@ -12,10 +12,11 @@ from weakref import finalize
 import httpx
 
 from .._call import Call
-from ..errors import DecodeError, KeyRefused, RequestTimeout, TransportError
+from ..errors import KeyRefused, RequestTimeout, TransportError
 from .address import as_proxy, base_url_of, find_proxy, is_loopback
-from .answer import Answer
+from .answer import Answer, printable
 from .body import Received
+from .connection import NetworkStream, Trace, close_if_unclean
 from .key import ApiKey, KeyPlace, Mask, refusal
 
 __all__ = ["DEFAULT_URL", "Wire"]
@@ -23,6 +24,7 @@ __all__ = ["DEFAULT_URL", "Wire"]
 DEFAULT_URL = "https://bitminter.com"
 
 _NO_BODY = httpx.ByteStream(b"")
+_SHOWN = 200
 
 
 class Wire:
@@ -50,6 +52,7 @@ class Wire:
         self._transport = transport
         self._owns_transport = transport is None
         self._must_replace = False
+        self._stream: NetworkStream | None = None
         self._key = api_key
         self._key_in: KeyPlace = key_in
         self._refusal = refusal(
@@ -101,9 +104,7 @@ class Wire:
         return self._transport
 
     async def send(self, call: Call[Any], on_departure: Callable[[], Awaitable[None]]) -> Answer:
-        """Send the call and return its answer, whatever its status.
-
-        Of an answer that is not a success the status counts: should its body not come whole, what came of it will do.
+        """Send the call and return its answer, whatever its status, if at least its head came.
 
         Args:
             call: What to ask.
@@ -111,78 +112,81 @@ class Wire:
                 before it gets the request, since it may not tell.
 
         Raises:
-            RequestTimeout: The answer was not complete in time.
-            TransportError: No complete answer came.
-            DecodeError: The body is too large, or not the gzip that it says it is.
+            RequestTimeout: No head came in time.
+            TransportError: No head came.
         """
-        received = Received()
-        failure = await self._receive(call, received, on_departure)
-        answer = Answer(
-            received.status,
-            self.url(call),
-            call.keyed and self._key is not None,
-            call.keyed,
-            received.headers,
-            bytes(received.body),
-            self.mask,
-        )
-        if received.status and not answer.is_success and isinstance(failure, TransportError | None):
-            return answer
-        if failure:
-            raise failure
-        if received.fault:
-            raise DecodeError(answer.url, [received.fault], body=answer.text)
-        return answer
-
-    async def _receive(
-        self, call: Call[Any], received: Received, on_departure: Callable[[], Awaitable[None]]
-    ) -> Exception | None:
-        """Exchange a request for an answer; return what went wrong, without the frames that hold the key."""
         if self._must_replace and self._owns_transport:
             await self._close_transport()
         self._must_replace = True  # unless all goes well: httpcore loses connection slots to requests cut short
+        received = Received()
+        failure: Exception | None = None
         deadline = asyncio.timeout(self._timeout)
         try:
             async with deadline:
                 await self._exchange(call, received, on_departure)
-        except Exception as exc:  # noqa: BLE001  # whatever it is, it is told in this package's words
-            return self._translate(exc, self.url(call), is_late=deadline.expired())
-        except asyncio.CancelledError:
+        except Exception as exc:  # noqa: BLE001  # raised elsewhere, where no frame and no context holds the key
+            failure = self._translate(exc, self.url(call), is_late=deadline.expired())
+        except asyncio.CancelledError as exc:
             if _is_cancelled():
-                raise
-            return TransportError(f"GET {self.url(call)}: the transport gave up (CancelledError)")
+                raise exc.with_traceback(None) from None
+            failure = TransportError(f"GET {self.url(call)}: the transport gave up (CancelledError)")
         except BaseException as exc:  # noqa: BLE001  # it goes on, without the frames that hold the key
             raise exc.with_traceback(None) from None
-        self._must_replace = False
-        return None
+        else:
+            self._must_replace = False
+        if failure and not received.status:
+            raise failure
+        return Answer(
+            status=received.status,
+            url=self.url(call),
+            keyed=call.keyed and self._key is not None,
+            for_user=call.keyed,
+            headers=received.headers,
+            body=bytes(received.body),
+            mask=self.mask,
+            fault=received.fault,
+            failure=failure,
+        )
 
     async def _exchange(self, call: Call[Any], received: Received, on_departure: Callable[[], Awaitable[None]]) -> None:
-        async def trace(event: str, _: object) -> None:
-            if event.endswith(".send_request_headers.started"):  # of HTTP/1.1, or HTTP/2 in a given transport
-                await on_departure()
+        trace = Trace(on_departure, self._stream)
+        if not self._owns_transport:
+            await on_departure()  # a given transport may not tell
+        try:
+            response = await self.open().handle_async_request(self._request(call, trace))
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if not trace.is_reused:
+                raise
+            # An idle connection may be closed at any moment, also in this one. Nobody has answered, so this is no
+            # failed attempt: the question goes out once more, on a fresh connection.
+            if self._owns_transport:
+                await self._close_transport()
+            trace = Trace(on_departure, None)
+            response = await self.open().handle_async_request(self._request(call, trace))
+        self._stream = trace.stream
+        received.status, received.headers = response.status_code, response.headers
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        try:
+            await received.read(stream, self.mask)
+            await close_if_unclean(response)
+        finally:
+            self.bytes_received += received.size
+            await stream.aclose()
 
+    def _request(self, call: Call[Any], trace: Trace) -> httpx.Request:
         url = self._urls(call)[0]
         request = httpx.Request("GET", url, headers=self._headers, stream=_NO_BODY, extensions={"trace": trace})
         if call.keyed and self._key:
             headers, query = self._key.placed(self._key_in)
             request.headers.update(headers)
             request.url = url.copy_with(query=query or None)
-        transport = self.open()
-        if not self._owns_transport:
-            await on_departure()  # a given transport may not tell
-        response = await transport.handle_async_request(request)
-        received.status, received.headers = response.status_code, response.headers
-        stream = cast("httpx.AsyncByteStream", response.stream)
-        try:
-            await received.read(stream, self.mask)
-        finally:
-            self.bytes_received += received.size
-            await stream.aclose()
+        return request
 
     def _translate(self, exc: Exception, url: str, *, is_late: bool) -> Exception:
         if is_late:
             return RequestTimeout(f"GET {url}: no complete answer within {self._timeout:g} s")
-        said = self.mask(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)
+        said = self.mask(str(exc))  # before the cut, or half a key would be left standing
+        said = f"{type(exc).__name__}{': ' * bool(said)}{printable(said[:_SHOWN])}"
         if isinstance(exc, httpx.TimeoutException):
             return RequestTimeout(f"GET {url}: {said}")
         if isinstance(exc, httpx.HTTPError | httpx.StreamError | OSError):
@@ -192,7 +196,7 @@ class Wire:
         return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
 
     async def _close_transport(self) -> None:
-        transport, self._transport = self._transport, None
+        transport, self._transport, self._stream = self._transport, None, None
         if transport:
             with suppress(Exception):  # it is gone, which is what was asked
                 async with asyncio.timeout(self._timeout):

@@ -9,7 +9,7 @@ from typing import TypeVar
 from attrs import define
 
 from .._arguments import check_seconds
-from .._call import Call
+from .._call import PUBLIC, Call
 from .._session.session import Session
 from ..errors import BadRequest, BitminterError, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized
 
@@ -19,7 +19,6 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
 _FINAL = (BadRequest, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized)  # asking again would not mend it
-_PUBLIC = Call("pool/workers", int)
 _MANY_CANCELLED = 3
 
 
@@ -128,7 +127,7 @@ class Poller:
         if not isinstance(error, Forbidden) or error.status != HTTPStatus.FORBIDDEN or not self._has_answered:
             return False
         try:
-            await self._session.get(_PUBLIC, 0.0, 1)
+            await self._session.get(PUBLIC, 0.0, 1)
         except ClientClosed:
             raise
         except BitminterError:

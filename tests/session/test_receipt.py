@@ -1,5 +1,6 @@
 """The receipt: what was counted, and how it reads."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,10 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitminter_async import Blocked, RateLimited
+from bitminter_async._session.pace import Pace
 from bitminter_async._session.receipt import Receipt, Tally
+from tests.support.pace import make_reason
 
 SINCE = datetime(2026, 3, 1, 12, 30, 59, tzinfo=UTC)
 RECEIPT = Receipt(
@@ -18,7 +22,8 @@ RECEIPT = Receipt(
     joined=78,
     retried=9,
     rests=2,
-    rested=timedelta(seconds=90.4),
+    blocks=1,
+    rested=timedelta(seconds=990.4),
     shortest_gap=timedelta(seconds=1.0004),
     mean_gap=timedelta(seconds=3.25),
     longest_wait=timedelta(seconds=4.5),
@@ -28,7 +33,7 @@ RECEIPT = Receipt(
 
 def receipt_of(tally: Tally) -> Receipt:
     """The tally's receipt, of a client that never rested."""
-    return tally.receipt(rests=0, rested=0.0, bytes_received=0)
+    return tally.receipt(joined=0, pace=Pace(1.0, 60.0), bytes_received=0)
 
 
 def test_a_fresh_tally_has_counted_nothing() -> None:
@@ -36,14 +41,19 @@ def test_a_fresh_tally_has_counted_nothing() -> None:
     before = datetime.now(UTC)
     receipt = receipt_of(Tally())
     assert before <= receipt.since <= datetime.now(UTC)
-    assert receipt == Receipt(receipt.since, 0, 0, 0, 0, 0, 0, timedelta(0), None, None, timedelta(0), 0)
+    assert receipt == Receipt(receipt.since, 0, 0, 0, 0, 0, 0, 0, timedelta(0), None, None, timedelta(0), 0)
 
 
-def test_every_count_stands_in_its_place() -> None:
+async def test_every_count_stands_in_its_place() -> None:
     """Each number on the receipt is the one that was counted under its name, or was handed in."""
-    tally = Tally(since=SINCE, asked=5, cached=2, joined=3, retried=4, longest_wait=5.5)
+    tally = Tally(since=SINCE, asked=5, cached=2, retried=4, longest_wait=5.5)
     tally.sent(10.0)
-    receipt = tally.receipt(rests=6, rested=7.5, bytes_received=8)
+    pace = Pace(1.0, 60.0)
+    pace.rest(3.5, make_reason(RateLimited))
+    pace.rest(10.0, make_reason(Blocked))
+    pace.rest(11.0, make_reason(Blocked))
+    await asyncio.sleep(7.5)
+    receipt = tally.receipt(joined=3, pace=pace, bytes_received=8)
     assert receipt == Receipt(
         since=SINCE,
         calls=7,
@@ -51,7 +61,8 @@ def test_every_count_stands_in_its_place() -> None:
         cached=2,
         joined=3,
         retried=4,
-        rests=6,
+        rests=1,
+        blocks=2,
         rested=timedelta(seconds=7.5),
         shortest_gap=None,
         mean_gap=None,
@@ -111,8 +122,8 @@ def test_it_reads_as_a_paragraph() -> None:
     assert str(RECEIPT) == (
         "Since 2026-03-01 12:30 UTC this client has sent 56 requests for 1,234 calls made of it: 1100 answered from "
         "its cache, 78 by a request already under way; 9 attempts made again. Requests started 3.250 s apart on "
-        "average and never less than 1.000 s; the longest wait for a turn was 4.500 s. Asked for rest, it rested "
-        "2 times, 90 s in all. It received 98,765 bytes."
+        "average and never less than 1.000 s; the longest wait for a turn was 4.500 s. It was asked for rest "
+        "2 times and blocked 1 time, and has rested 990 s in all. It received 98,765 bytes."
     )
 
 

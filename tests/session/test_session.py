@@ -65,17 +65,19 @@ async def test_failures_are_not_kept() -> None:
 
 
 async def test_the_same_question_under_way_is_shared() -> None:
-    """Who asks what is already under way, with `max_age=0` too, gets its answer; other questions take their turn."""
-    fake = Fake(answer(), answer(5), delay=2)
+    """Who asks what is under way gets its answer, unless that has left and is too old; others take their turn."""
+    fake = Fake(answer(), answer(5), answer(active_users=2), delay=2)
     async with make_client(fake) as client:
         calls = [asyncio.create_task(client.pool.stats(max_age=age)) for age in (None, 0, 5)]
         other = asyncio.create_task(client.pool.workers())
         await asyncio.sleep(1)
-        calls.append(asyncio.create_task(client.pool.stats(max_age=0)))
+        calls.append(asyncio.create_task(client.pool.stats(max_age=1)))
+        anew = asyncio.create_task(client.pool.stats(max_age=0))
         assert len({id(await call) for call in calls}) == 1
         assert await other == 5
+        assert (await anew).active_users == 2
         assert client.receipt.joined == 3
-    assert fake.paths == [STATS_PATH, "/api/pool/workers"]
+    assert fake.paths == [STATS_PATH, "/api/pool/workers", STATS_PATH]
     assert fake.most_in_flight == 1
 
 
@@ -98,7 +100,7 @@ class Late(Fake):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Connect, send, answer."""
         await asyncio.sleep(3)
-        await request.extensions["trace"]("http11.send_request_headers.started", {})
+        await request.extensions["trace"]("http11.send_request_headers.started", {"request": request})
         return await super().handle_async_request(request)
 
 
@@ -131,13 +133,13 @@ async def test_the_log_tells_what_happens(caplog: pytest.LogCaptureFixture, span
         (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 500 in 0.250 s, its turn came after 0.000 s"),
         (
             logging.WARNING,
-            f"attempt 1 of 3 failed, the next in 1.0 s: ServerError: GET https://pool.example{STATS_PATH}: 500",
+            f"attempt 1 of 3 failed, the next in 3.8 s: ServerError: GET https://pool.example{STATS_PATH}: 500",
         ),
         (
             logging.DEBUG,
             "GET https://pool.example/api/pool/workers: 200 in 0.250 s, its turn came after 3.000 s",
         ),
-        (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 200 in 0.250 s, its turn came after 4.750 s"),
+        (logging.DEBUG, f"GET https://pool.example{STATS_PATH}: 200 in 0.250 s, its turn came after 2.000 s"),
     ]
     assert len(spans) == 1
 

@@ -40,8 +40,8 @@ async def errors_of(*calls: Coroutine[Any, Any, object]) -> list[BitminterError]
 async def test_a_rest_is_waited_out_by_all(
     spans: list[tuple[float, float]], status: int, headers: Mapping[str, str]
 ) -> None:
-    """Within patience everyone waits, who came meanwhile too; the call goes again in its turn, without jitter."""
-    fake = Fake(answer(b"", status, headers), answer(5), answer(), answer(7))
+    """Within patience everyone waits, who came meanwhile too; the call goes again up to a tenth of it later."""
+    fake = Fake(answer(b"", status, headers), answer(5), answer(7), answer())
     async with make_client(fake, patience=20) as client:
         start = now()
         both = asyncio.gather(client.pool.stats(), client.pool.workers())
@@ -49,9 +49,9 @@ async def test_a_rest_is_waited_out_by_all(
         await asyncio.gather(both, client.pool.users())
         assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (1, 20)
         assert client.receipt.retried == 1
-    assert fake.paths == [STATS, WORKERS, STATS, "/api/pool/users"]
-    assert fake.times == pytest.approx([start, *[start + 20] * 3])
-    assert spans == [(0.0, 0.0)]
+    assert fake.paths == [STATS, WORKERS, "/api/pool/users", STATS]
+    assert fake.times == pytest.approx([start, start + 20, start + 20, start + 22])
+    assert spans == [(0.0, 2.0)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_retry_after_counts_on_any_status(status: int, body: bytes, kind: 
     assert fake.times == pytest.approx([start, start + 20])
 
 
-async def test_rests_may_use_up_the_attempts() -> None:
+async def test_rests_may_use_up_the_attempts(spans: list[tuple[float, float]]) -> None:
     """A pool that asks for rest each time is asked `attempts` times, then the call tells its last word."""
     fake = Fake(rest(5), rest(6, 503), rest(7))
     async with make_client(fake) as client:
@@ -82,8 +82,9 @@ async def test_rests_may_use_up_the_attempts() -> None:
         assert isinstance(error, RateLimited)
         assert error.retry_after == 7
         assert len(error.__notes__) == 2
-        assert fake.times == pytest.approx([start, start + 5, start + 11])
-        assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (3, 18)
+        assert fake.times == pytest.approx([start, start + 5.5, start + 12.1])
+        assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (3, 11)
+        assert spans == [(0.0, 0.5), (0.0, 0.6)]
 
 
 @pytest.mark.parametrize(
@@ -124,21 +125,26 @@ async def test_a_rest_beyond_patience_fails_all_at_once(
             assert f"GET https://pool.example{WORKERS}: " in str(error)
             assert str(error).count("not sent") == 1
         assert len({id(error) for error in [*found, *late]}) == 6
-        assert (client.receipt.rests, client.receipt.rested.total_seconds()) == (1, seconds)
         await asyncio.sleep(seconds - 10)
+        receipt = client.receipt
+        assert (receipt.rests, receipt.blocks) == ((0, 1) if kind is Blocked else (1, 0))
+        assert receipt.rested.total_seconds() == pytest.approx(seconds)
         assert await client.pool.workers() == 9
     assert fake.times[2] == pytest.approx(start + seconds)
 
 
 @pytest.mark.parametrize(("patience", "seconds", "is_waited_out"), [(0, 1, False), (19, 20, False), (100, 61, True)])
-async def test_patience_is_the_callers(*, patience: float, seconds: int, is_waited_out: bool) -> None:
+async def test_patience_is_the_callers(
+    spans: list[tuple[float, float]], *, patience: float, seconds: int, is_waited_out: bool
+) -> None:
     """A rest as long as `patience` is waited out, a longer one is not."""
     fake = Fake(rest(seconds), answer(5))
     async with make_client(fake, patience=patience) as client:
         start = now()
         (found,) = await asyncio.gather(client.pool.workers(), return_exceptions=True)
         assert found == 5 if is_waited_out else isinstance(found, RateLimited)
-        assert now() == pytest.approx(start + (seconds if is_waited_out else 0))
+        assert now() == pytest.approx(start + (seconds * 1.1 if is_waited_out else 0))
+        assert spans == [(0.0, seconds / 10)] * is_waited_out
     assert len(fake.sent) == 1 + is_waited_out
 
 

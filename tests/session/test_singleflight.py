@@ -33,10 +33,10 @@ async def test_each_question_has_a_request_of_its_own(held: HeldRequests) -> Non
     """Each question has its own request and its own answer."""
     waiters = [held.join(question) for question in "abab"]
     await settle()
-    assert [question in held.single_flight for question in "abc"] == [True, True, False]
+    assert [held.has(question) for question in "abc"] == [True, True, False]
     held.finish("answer b", "b")
     await settle()
-    assert [question in held.single_flight for question in "ab"] == [True, False]
+    assert [held.has(question) for question in "ab"] == [True, False]
     held.finish("answer a", "a")
     assert await outcomes(waiters) == ["answer a", "answer b"] * 2
 
@@ -48,7 +48,7 @@ async def test_an_answer_is_not_remembered(held: HeldRequests) -> None:
         await settle()
         held.finish(answer)
         assert await waiter == answer
-        assert "q" not in held.single_flight
+        assert not held.has("q")
     assert len(held.requests["q"]) == 2
 
 
@@ -79,8 +79,56 @@ async def test_the_last_to_leave_cancels_the_request(held: HeldRequests, *, at_o
     await settle()
     assert held.ended == ["q"]
     assert held.requests["q"][0].cancelled()
-    assert "q" not in held.single_flight
+    assert not held.has("q")
     assert held.is_clear()
+
+
+async def test_a_request_that_has_left_is_let_end(held: HeldRequests) -> None:
+    """When nobody waits any more for one that has left, it goes on: the pool works on it anyway."""
+    waiter = held.join()
+    await settle()
+    held.leave()
+    waiter.cancel()
+    await settle()
+    assert (held.ended, held.has()) == ([], True)
+    late = held.join()
+    held.finish("answer")
+    assert await late == "answer"
+    assert len(held.requests["q"]) == 1
+
+
+@pytest.mark.parametrize(("max_age", "requests"), [(0, 2), (4, 2), (5, 1), (30, 1)])
+async def test_one_that_has_left_serves_whom_it_is_young_enough_for(
+    held: HeldRequests, max_age: float, requests: int
+) -> None:
+    """Who asks while a request is under way joins it only if its age will do; at 0 none does, before it left any."""
+    first = held.join(max_age=0)
+    joined = held.join(max_age=0)
+    await settle()
+    held.leave()
+    await asyncio.sleep(4.5)
+    later = held.join(max_age=max_age)
+    await settle()
+    assert len(held.requests["q"]) == requests
+    for request in held.requests["q"]:
+        request.set_result("answer")
+    assert await outcomes([first, joined, later]) == ["answer"] * 3
+    assert held.single_flight.joined == 3 - requests
+
+
+async def test_who_asks_anew_is_joined_by_others(held: HeldRequests) -> None:
+    """The newest request is the one that is joined; those who wait for the one before it still get its answer."""
+    first = held.join()
+    await settle()
+    held.leave()
+    anew, other = held.join(max_age=0), held.join(max_age=0)
+    await settle()
+    old, new = held.requests["q"]
+    old.set_result("old")
+    await settle()
+    assert held.has()
+    new.set_result("new")
+    assert await outcomes([first, anew, other]) == ["old", "new", "new"]
 
 
 async def test_cancelled_before_it_began(held: HeldRequests) -> None:
@@ -95,7 +143,7 @@ async def test_cancelled_before_it_began(held: HeldRequests) -> None:
     waiter.cancel()
     await settle()
     assert all(request.cancelled() for request in held.requests.get("q", []))
-    assert "q" not in held.single_flight
+    assert not held.has("q")
     assert held.is_clear()
 
 
@@ -108,7 +156,7 @@ async def test_no_newcomer_joins_a_request_that_is_being_cancelled(held: HeldReq
     newcomer = held.join()
     await settle()
     assert len(held.requests["q"]) == 2
-    assert "q" in held.single_flight
+    assert held.has("q")
     held.finish("new")
     assert await newcomer == "new"
 
@@ -158,7 +206,7 @@ async def test_a_request_cancelled_from_outside_cancels_its_waiters(held: HeldRe
     held.requests["q"][0].cancel()
     await settle()
     assert [waiter.cancelled() for waiter in waiters] == [True, True]
-    assert "q" not in held.single_flight
+    assert not held.has("q")
 
 
 @pytest.mark.parametrize("outcome", ["answer", BadError("bad")])
@@ -189,6 +237,7 @@ async def test_an_answer_is_not_held(held: HeldRequests) -> None:
     held.finish(Answer())
     kept = weakref.ref(await waiter)
     held.requests.clear()
+    held.flights.clear()
     del waiter
     await settle()
     gc.collect()

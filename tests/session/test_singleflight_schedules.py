@@ -54,7 +54,7 @@ async def run_steps(steps: list[Step]) -> None:
             held.finish(what if what == "answer" else BadError(what), question)
         model.step(what, question, who)
         await settle()
-        assert {question for question in "ab" if question in held.single_flight} == model.waits.keys()
+        assert {question for question in "ab" if held.has(question)} == model.waits.keys()
         assert {n: end_of(waiter) for n, waiter in enumerate(waiters) if waiter.done()} == model.ends
         assert {question: len(requests) for question, requests in held.requests.items()} == model.requests
         assert len(asyncio.all_tasks()) == 1 + len(model.waits) + sum(map(len, model.waits.values()))

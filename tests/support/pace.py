@@ -1,12 +1,16 @@
 """Those who queue for turns of a pace."""
 
 import asyncio
+from typing import TypeVar
 
 import pytest
 from attrs import define, field
 
+from bitminter_async import StatusError
 from bitminter_async._session.pace import Pace
 from tests.support.clock import now
+
+T = TypeVar("T", bound=StatusError)
 
 
 @define
@@ -35,6 +39,11 @@ class Queue:
     def join(self, who: int, lasting: float = 0.0) -> asyncio.Task[None]:
         """Let somebody queue."""
         return asyncio.ensure_future(self.take(who, lasting))
+
+
+def make_reason(kind: type[T]) -> T:
+    """An error that begins a rest."""
+    return kind("the pool asks for rest", status=429, url="https://pool.example", body="", headers={})
 
 
 def exactly(*times: float) -> list[object]:

@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+from functools import partial
 from typing import Any
 
 from attrs import define, field
 
-from bitminter_async._session.singleflight import SingleFlight
+from bitminter_async._session.cache import Moment
+from bitminter_async._session.singleflight import Flight, SingleFlight
+from tests.support.clock import now
 
 
 class BadError(Exception):
@@ -17,13 +20,15 @@ class BadError(Exception):
 class HeldRequests:
     """A single flight whose requests are held until the test ends them."""
 
-    single_flight: SingleFlight = field(factory=SingleFlight)
+    single_flight: SingleFlight = field(factory=lambda: SingleFlight(now))
+    flights: dict[str, list[Flight]] = field(factory=dict[str, list[Flight]])
     requests: dict[str, list[asyncio.Future[Any]]] = field(factory=dict[str, list[asyncio.Future[Any]]])
     ended: list[str] = field(factory=list[str])
     complaints: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
 
-    async def ask(self, question: str) -> Any:
+    async def ask(self, question: str, flight: Flight) -> Any:
         """Ask, and wait for `finish`."""
+        self.flights.setdefault(question, []).append(flight)
         request = asyncio.get_running_loop().create_future()
         self.requests.setdefault(question, []).append(request)
         try:
@@ -31,9 +36,17 @@ class HeldRequests:
         finally:
             self.ended.append(question)
 
-    def join(self, question: str = "q") -> asyncio.Task[Any]:
+    def join(self, question: str = "q", max_age: float = 30.0) -> asyncio.Task[Any]:
         """Let somebody new wait for the answer."""
-        return asyncio.ensure_future(self.single_flight.run(question, lambda: self.ask(question)))
+        return asyncio.ensure_future(self.single_flight.run(question, max_age, partial(self.ask, question)))
+
+    def leave(self, question: str = "q") -> None:
+        """Let the latest request leave, as the session does in its turn."""
+        self.flights[question][-1].left = Moment.now(now)
+
+    def has(self, question: str = "q") -> bool:
+        """Whether a request is under way that somebody new may join."""
+        return question in self.single_flight._newest
 
     def finish(self, outcome: Any, question: str = "q") -> None:
         """End the latest request with this answer or error."""

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from bitminter_async._call import Call
+from bitminter_async._wire.answer import Answer
 from bitminter_async._wire.key import ApiKey
 from bitminter_async._wire.wire import Wire
 from tests.support.samples import KEY, POOL
@@ -30,3 +31,11 @@ def make_wire(transport: httpx.AsyncBaseTransport | None, base_url: str | None =
 
 async def nothing() -> None:
     """Do nothing on departure."""
+
+
+async def exchange(wire: Wire, call: Call[Any]) -> Answer:
+    """Send a call and return the answer; raise the error that it means, as the session does."""
+    answer = await wire.send(call, nothing)
+    if error := answer.error:
+        raise error
+    return answer

@@ -1,7 +1,9 @@
 """An answer: the error that its status means, the rest that it asks for, and what of it may be shown."""
 
 import time
+from typing import Any
 
+import attrs
 import pytest
 
 from bitminter_async._wire.answer import Answer
@@ -35,7 +37,7 @@ def make(
 def error_of(answer: Answer) -> StatusError:
     """The answer's error, of which there must be one."""
     error = answer.error
-    assert error is not None
+    assert isinstance(error, StatusError)
     return error
 
 
@@ -109,8 +111,10 @@ def test_an_empty_success_means_missing_access_to_user_data(body: bytes) -> None
     [
         ("5", 5.0),
         (" 120 ", 120.0),
-        ("99999999", 99999999.0),
-        ("999999999", 1e8),
+        ("604800", 604800.0),
+        ("604801", None),
+        ("1393675200", None),
+        ("1393675200000", None),
         ("0", None),
         ("", None),
         ("-1", None),
@@ -215,3 +219,35 @@ def test_a_wild_location_is_tamed() -> None:
     assert "a redirect to /\\u001b[31m, which" in str(error_of(make(302, location="/\x1b[31m")))
     error = error_of(make(302, location="/" + "x" * 5000))
     assert f"a redirect to /{'x' * 119}, which" in str(error)
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [(403, b" <!DOCTYPE html>Just a moment", {}), (503, b"<html>", {}), (403, b"", {"cf_mitigated": "challenge"})],
+)
+def test_a_challenge_is_called_one(status: int, body: bytes, headers: dict[str, Any], *, keyed: bool) -> None:
+    """A page for browsers that something in between gives is not blamed on the key or the pool."""
+    error = error_of(make(status, body, keyed=keyed, **headers))
+    assert "something between here and the pool" in str(error)
+    assert "key" not in str(error)
+
+
+@pytest.mark.parametrize(("status", "body"), [(403, b"no access"), (500, b"<html>"), (404, b"<html>")])
+def test_what_is_no_challenge_is_not_called_one(status: int, body: bytes) -> None:
+    """Plain words, and HTML of other statuses, are the pool's own."""
+    assert "between here and the pool" not in str(error_of(make(status, body, keyed=True)))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"), [(429, {"retry_after": "90"}, "asks for rest, 90 s"), (429, {}, "asks for rest")]
+)
+def test_the_message_says_for_how_long(status: int, headers: dict[str, Any], said: str) -> None:
+    """Who reads that the pool asks for rest also reads how long, where the pool says so."""
+    assert str(error_of(make(status, b"", **headers))).endswith(said)
+
+
+def test_a_debugger_that_expands_an_answer_sees_neither_headers_nor_body() -> None:
+    """The fields in which a server may echo the key are left out of what attrs shows."""
+    shown = {field.name for field in attrs.fields(Answer) if field.repr}
+    assert not shown & {"headers", "body"}

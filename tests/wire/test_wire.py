@@ -131,7 +131,7 @@ async def test_departures_are_told(event: str, departures: int) -> None:
     class Telling(Fake):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             assert count == 1
-            await request.extensions["trace"](event, {})
+            await request.extensions["trace"](event, {"request": request})
             return await super().handle_async_request(request)
 
     await make_wire(Telling(answer())).send(STATS_CALL, depart)

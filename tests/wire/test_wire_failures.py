@@ -11,7 +11,7 @@ import pytest
 from bitminter_async import BitminterError, Client, RequestTimeout, TransportError
 from tests.support.samples import KEY, POOL
 from tests.support.transport import Chunks, Fake, answer
-from tests.support.wires import BASIC, OWNER_CALL, STATS_CALL, make_wire, nothing
+from tests.support.wires import BASIC, OWNER_CALL, STATS_CALL, exchange, make_wire, nothing
 
 
 class Hanging(httpx.AsyncByteStream):
@@ -38,11 +38,11 @@ async def test_silence_is_a_timeout(delay: float) -> None:
     with pytest.raises(
         RequestTimeout, match=r"^GET https://pool\.example/api/users: no complete answer within 2\.5 s$"
     ):
-        await wire.send(OWNER_CALL, nothing)
+        await exchange(wire, OWNER_CALL)
     assert loop.time() - start == pytest.approx(2.5)
     assert body.is_closed is (delay < 2.5)
     fake.delay = 0.0
-    assert (await wire.send(STATS_CALL, nothing)).status == 200
+    assert (await exchange(wire, STATS_CALL)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_foreign_failures_are_translated(
     body = Chunks([b"{", raised])
     wire = make_wire(Fake(httpx.Response(200, stream=body) if in_body else raised, answer()))
     with pytest.raises(kind) as caught:
-        await wire.send(OWNER_CALL, nothing)
+        await exchange(wire, OWNER_CALL)
     error = caught.value
     assert type(error) is kind
     assert str(error).startswith(f"GET {POOL}/api/users: ")
@@ -75,7 +75,16 @@ async def test_foreign_failures_are_translated(
     assert error.__cause__ is None
     assert error.__context__ is None
     assert body.is_closed is in_body
-    assert (await wire.send(STATS_CALL, nothing)).status == 200
+    assert (await exchange(wire, STATS_CALL)).status == 200
+
+
+async def test_a_long_failure_is_cut() -> None:
+    """What httpx says of a broken answer may hold the answer: it is cut to a line, and printable."""
+    said = httpx.RemoteProtocolError("illegal header line: balance 0.21323507\x1b[2J" + "x" * 40_000)
+    with pytest.raises(TransportError, match="RemoteProtocolError: illegal header line") as caught:
+        await exchange(make_wire(Fake(said)), STATS_CALL)
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("fault", [AssertionError("unexpected"), RuntimeError("broken"), KeyError("x")])
