@@ -13,25 +13,26 @@ _LONGEST_NAME = 1000
 
 
 def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
-    """Raise TypeError unless `value` is a number, ValueError unless it is finite and from 0 up (or above 0)."""
+    """Raise TypeError unless `value` is a number, ValueError unless it is finite and 0 or more (or above 0)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not 0 <= value <= sys.float_info.max or (above_zero and not value):
-        raise ValueError(f"{name} is a finite number of seconds {'above' if above_zero else 'from'} 0, not {value}")
+        kind = "a finite number" if value == math.inf else "a number"
+        raise ValueError(f"{name} must be {kind} of seconds{' above 0' if above_zero else ', 0 or more'}, not {value}")
 
 
 def check_flag(name: str, value: object) -> None:
     """Raise TypeError unless `value` is a bool: any other would count as true or false by surprise."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} is True or False, not {value!r}")
+        raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
 def check_integer(name: str, value: object, least: int, most: float = math.inf) -> None:
     """Raise TypeError unless `value` is an int, ValueError unless it is within the bounds, both included."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is an int, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
     if not least <= value <= most:
-        raise ValueError(f"{name} is {f'from {least} up' if most == math.inf else f'{least} to {most}'}, not {value}")
+        raise ValueError(f"{name} must be {least} {'or more' if most == math.inf else f'to {most}'}, not {value}")
 
 
 def check_commodity(value: object) -> None:
@@ -39,9 +40,9 @@ def check_commodity(value: object) -> None:
     if value is None:
         return
     if not isinstance(value, str):
-        raise TypeError(f"commodity is a string, not {type(value).__name__}")
+        raise TypeError(f"commodity must be a string, not {type(value).__name__}")
     if not value.isascii() or not value.isalnum() or len(value) > _LONGEST_COMMODITY:
-        raise ValueError(f"commodity is a short name of letters and digits, for example 'BTC', not {value!r}")
+        raise ValueError(f"commodity must be a short name of letters and digits, such as 'BTC', not {value!r}")
 
 
 def check_user_name(value: object) -> None:
@@ -49,8 +50,8 @@ def check_user_name(value: object) -> None:
     if value is None:
         return
     if not isinstance(value, str):
-        raise TypeError(f"a user's name is a string, not {type(value).__name__}")
+        raise TypeError(f"a user's name must be a string, not {type(value).__name__}")
     if value in {"", ".", ".."}:
-        raise ValueError(f"{value!r} cannot be asked for: no URL can carry it as a user's name")
+        raise ValueError(f"a user's name must not be {value!r}: no URL can carry it")
     if len(value) > _LONGEST_NAME:
-        raise ValueError(f"a user's name has at most {_LONGEST_NAME} characters, not {len(value)}")
+        raise ValueError(f"a user's name must have at most {_LONGEST_NAME} characters, not {len(value)}")

@@ -90,7 +90,7 @@ class Client:
         check_flag("allow_plain_http", allow_plain_http)
         check_seconds("patience", patience)
         if key_in not in get_args(KeyPlace):
-            raise ValueError(f"key_in is one of {', '.join(get_args(KeyPlace))}, not {key_in!r}")
+            raise ValueError(f"key_in must be one of {', '.join(get_args(KeyPlace))}, not {key_in!r}")
         wire = Wire(
             os.environ.get("BITMINTER_URL") or None if base_url is None else base_url,
             api_key=key,
@@ -144,7 +144,7 @@ def _user_agent(words: object) -> str:
     if words is None:
         return own
     if not isinstance(words, str):
-        raise TypeError(f"user_agent is a string, not {type(words).__name__}")
+        raise TypeError(f"user_agent must be a string, not {type(words).__name__}")
     if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", words):
-        raise ValueError(f"user_agent is made of printable ASCII characters, not {words!r}")
+        raise ValueError(f"user_agent must be printable ASCII without spaces around it, not {words!r}")
     return f"{words} {own}"

@@ -1,5 +1,6 @@
 """Hash rates, whatever unit they came in."""
 
+import math
 import sys
 from typing import Self
 
@@ -14,9 +15,10 @@ _SHOWN = (("H/s", 1.0), ("kH/s", _KILO), ("MH/s", _MEGA), ("GH/s", _GIGA), ("TH/
 
 def _finite(rate: float) -> float:
     if type(rate) not in (float, int):
-        raise TypeError(f"a hash rate is made of a number, not of {type(rate).__name__}")
+        raise TypeError(f"a hash rate must be made of a number, not of {type(rate).__name__}")
     if not 0 <= rate <= sys.float_info.max:
-        raise ValueError(f"a hash rate is a finite number from 0 up, not {rate}")
+        kind = "a finite number" if rate == math.inf else "a number"
+        raise ValueError(f"a hash rate must be {kind}, 0 or more, not {rate}")
     return rate + 0.0  # a float, and no -0.0
 
 

@@ -31,7 +31,7 @@ SECONDS = ["interval", "max_age", "timeout", "patience"]
         ({"api_key": ""}, ValueError, "^api_key "),
         ({"api_key": "with space"}, ValueError, "^api_key "),
         ({"api_key": 5}, TypeError, "^api_key "),
-        ({"key_in": "Header"}, ValueError, "^key_in is one of header, basic, query, not 'Header'$"),
+        ({"key_in": "Header"}, ValueError, "^key_in must be one of header, basic, query, not 'Header'$"),
         ({"key_in": None}, ValueError, "^key_in "),
         ({"base_url": "pool.example"}, ValueError, "^base_url "),
         ({"base_url": ""}, ValueError, "^base_url "),
@@ -106,18 +106,18 @@ async def test_who_names_no_pool_is_told_why_none_answers(*, chosen: bool) -> No
 def test_a_wrong_environment_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """What the environment says is checked like an argument."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match=r"^(api_key|base_url) is "):
+    with pytest.raises(ValueError, match=r"^(api_key|base_url) must be "):
         Client()
 
 
 @pytest.mark.parametrize("proxy", ["http://joe:sesame@[::1", "ftp://joe:sesame@a", "http://joe:sesame@a:port"])
 async def test_a_bad_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     """A proxy that cannot be used is told at once where it was given, else by the first call, which sends nothing."""
-    with pytest.raises(ValueError, match="proxy is a URL with a host") as given:
+    with pytest.raises(ValueError, match="proxy must be a URL with a host") as given:
         Client(base_url=POOL, proxy=proxy)
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     async with Client(base_url=POOL, attempts=1) as client:
-        with pytest.raises(TransportError, match="the environment's proxy for https is a URL with a host") as found:
+        with pytest.raises(TransportError, match="the environment's proxy for https must be a URL with a host") as found:
             await client.pool.stats()
         assert client.receipt.requests == 0
     for caught in (given, found):
@@ -224,20 +224,20 @@ async def test_closing_does_not_wait_for_a_transport_that_hangs() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"base_url": "user:sesame@pool.example"}, ValueError, "base_url is a URL with a host"),
+        ({"base_url": "user:sesame@pool.example"}, ValueError, "base_url must be a URL with a host"),
         ({"base_url": "https://joe:ses/ame@h"}, ValueError, "base_url"),
-        ({"base_url": "ftp://h?key=sesame"}, ValueError, "base_url is a URL with a host"),
-        ({"base_url": "http://127.0.0.1:99999"}, ValueError, "base_url is a URL with a host"),
-        ({"base_url": "http://127.0.0.1:0"}, ValueError, "base_url is a URL with a host"),
-        ({"base_url": "http://xn--a"}, ValueError, "a host that no name server could know"),
-        ({"base_url": "http://h/" + "a" * 3000}, ValueError, "base_url is a URL with a host"),
-        ({"base_url": 5}, TypeError, "base_url is a string, not int"),
-        ({"proxy": ""}, ValueError, "proxy is a URL with a host"),
-        ({"proxy": "http://"}, ValueError, "proxy is a URL with a host"),
-        ({"proxy": 5}, TypeError, "proxy is a string, not int"),
+        ({"base_url": "ftp://h?key=sesame"}, ValueError, "base_url must be a URL with a host"),
+        ({"base_url": "http://127.0.0.1:99999"}, ValueError, "base_url must be a URL with a host"),
+        ({"base_url": "http://127.0.0.1:0"}, ValueError, "base_url must be a URL with a host"),
+        ({"base_url": "http://xn--a"}, ValueError, "a host that a name server can know"),
+        ({"base_url": "http://h/" + "a" * 3000}, ValueError, "base_url must be a URL with a host"),
+        ({"base_url": 5}, TypeError, "base_url must be a string, not int"),
+        ({"proxy": ""}, ValueError, "proxy must be a URL with a host"),
+        ({"proxy": "http://"}, ValueError, "proxy must be a URL with a host"),
+        ({"proxy": 5}, TypeError, "proxy must be a string, not int"),
         ({"proxy": "socks5://h"}, ValueError, "socksio is missing"),
-        ({"allow_plain_http": "no"}, TypeError, "allow_plain_http is True or False, not 'no'"),
-        ({"user_agent": " bot"}, ValueError, "user_agent is made of"),
+        ({"allow_plain_http": "no"}, TypeError, "allow_plain_http must be True or False, not 'no'"),
+        ({"user_agent": " bot"}, ValueError, "user_agent must be printable"),
     ],
     ids=str,
 )

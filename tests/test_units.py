@@ -132,7 +132,7 @@ def test_only_rates_add(other: Any) -> None:
 @pytest.mark.parametrize("number", [-1.0, -1e-300, math.nan, math.inf, -math.inf])
 def test_no_rate_is_negative_or_endless(unit: str, number: float) -> None:
     """A number that no rate can have is a ValueError that says what one is."""
-    with pytest.raises(ValueError, match="finite number from 0 up"):
+    with pytest.raises(ValueError, match="number, 0 or more, not "):
         maker(unit)(number)
 
 
@@ -181,7 +181,7 @@ def test_no_unit_takes_what_is_no_rate(unit: str) -> None:
         with pytest.raises(TypeError):
             make(no_number)
     for no_rate in (10**400, 1e308 * 10, -1):
-        with pytest.raises(ValueError, match="finite number from 0 up"):
+        with pytest.raises(ValueError, match="number, 0 or more, not "):
             make(no_rate)
 
 

@@ -17,14 +17,14 @@ def base_url_of(text: object) -> httpx.URL:
     """Read a pool's URL; raise ValueError unless it is http or https, with a host and nothing beyond a path."""
     checked = _check_url("base_url", text, {"http", "https"})
     if "@" in checked:
-        raise ValueError("base_url carries user info; the key goes into api_key")
+        raise ValueError("base_url must not carry user info: the key goes into api_key")
     if "?" in checked or "#" in checked:
-        raise ValueError("base_url carries a query or a fragment; a path prefix is all that it may have")
+        raise ValueError("base_url must not carry a query or a fragment: a path prefix is all that it may have")
     with suppress(ValueError, httpx.InvalidURL):
         url = httpx.URL(checked)
         if url.host:  # reading it decodes what a foreign alphabet was written as, which may fail as well
             return url
-    raise ValueError("base_url has a host that no name server could know")
+    raise ValueError("base_url must have a host that a name server can know")
 
 
 def as_proxy(name: str, text: object) -> str:
@@ -39,11 +39,11 @@ def as_proxy(name: str, text: object) -> str:
 def _check_url(name: str, text: object, schemes: set[str]) -> str:
     """Raise without repeating the text where it may hold a password."""
     if not isinstance(text, str):
-        raise TypeError(f"{name} is a string, not {type(text).__name__}")
+        raise TypeError(f"{name} must be a string, not {type(text).__name__}")
     shown = "" if set("@?#") & set(text) or len(text) > _LONGEST else f", not {text!r}"
     if _is_url(text, schemes):
         return text
-    raise ValueError(f"{name} is a URL with a host, its scheme {' or '.join(sorted(schemes))}{shown}")
+    raise ValueError(f"{name} must be a URL with a host, its scheme {' or '.join(sorted(schemes))}{shown}")
 
 
 def _is_url(text: str, schemes: set[str]) -> bool:

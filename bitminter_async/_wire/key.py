@@ -47,9 +47,9 @@ class ApiKey:
         try:
             usable = _PRINTABLE_ASCII.fullmatch(self._secret)
         except TypeError:
-            raise TypeError(f"api_key is a string, not {type(self._secret).__name__}") from None
+            raise TypeError(f"api_key must be a string, not {type(self._secret).__name__}") from None
         if not usable:
-            raise ValueError("api_key is empty, or holds a space, a control character or one beyond ASCII")
+            raise ValueError("api_key must be printable ASCII characters, at least one and no space")
 
     def __repr__(self) -> str:
         return f"ApiKey({_MASKED!r})"

@@ -220,4 +220,4 @@ def _is_cancelled() -> bool:
 
 def _check_transport(transport: object) -> None:
     if transport is not None and not isinstance(transport, httpx.AsyncBaseTransport):
-        raise TypeError(f"transport is an httpx.AsyncBaseTransport, not {type(transport).__name__}")
+        raise TypeError(f"transport must be an httpx.AsyncBaseTransport, not {type(transport).__name__}")

@@ -110,7 +110,7 @@ async def test_a_wrong_max_age_is_named(name: str, max_age: Any, kind: type[Exce
     """An age is a finite number of seconds from 0 up; else nothing is sent."""
     fake = Fake()
     async with make_client(fake) as client:
-        with pytest.raises(kind, match=r"^max_age is a "):
+        with pytest.raises(kind, match=r"^max_age must be a "):
             await method(client, name)(max_age=max_age)
     assert fake.sent == []
 
@@ -130,31 +130,31 @@ async def test_max_age_belongs_to_the_caller(name: str) -> None:
 
 
 WRONG_PAGES = [
-    ({"max": 0}, ValueError, "max is 1 to 50, not 0"),
-    ({"max": 51}, ValueError, "max is 1 to 50, not 51"),
-    ({"max": True}, TypeError, "max is an int, not bool"),
-    ({"max": "5"}, TypeError, "max is an int, not str"),
-    ({"max": 5.0}, TypeError, "max is an int, not float"),
-    ({"offset": -1}, ValueError, "offset is from 0 up, not -1"),
-    ({"offset": None}, TypeError, "offset is an int, not NoneType"),
+    ({"max": 0}, ValueError, "max must be 1 to 50, not 0"),
+    ({"max": 51}, ValueError, "max must be 1 to 50, not 51"),
+    ({"max": True}, TypeError, "max must be an int, not bool"),
+    ({"max": "5"}, TypeError, "max must be an int, not str"),
+    ({"max": 5.0}, TypeError, "max must be an int, not float"),
+    ({"offset": -1}, ValueError, "offset must be 0 or more, not -1"),
+    ({"offset": None}, TypeError, "offset must be an int, not NoneType"),
 ]
 WRONG_COMMODITIES = [
     ({"commodity": ""}, ValueError, "not ''"),
     ({"commodity": "B&T"}, ValueError, "not 'B&T'"),
     ({"commodity": "BTC "}, ValueError, "not 'BTC '"),
-    ({"commodity": "\u0411TC"}, ValueError, "commodity is a short name of letters and digits"),
-    ({"commodity": 5}, TypeError, "commodity is a string, not int"),
-    ({"commodity": b"BTC"}, TypeError, "commodity is a string, not bytes"),
+    ({"commodity": "\u0411TC"}, ValueError, "commodity must be a short name of letters and digits"),
+    ({"commodity": 5}, TypeError, "commodity must be a string, not int"),
+    ({"commodity": b"BTC"}, TypeError, "commodity must be a string, not bytes"),
 ]
 WRONG_BOUNDS = [
     ({"since": datetime(2019, 1, 1)}, ValueError, "since has no time zone"),  # noqa: DTZ001  # which is wrong
     ({"until": datetime(2019, 1, 1)}, ValueError, "until has no time zone"),  # noqa: DTZ001  # which is wrong
     ({"since": "2019-01-01"}, TypeError, "since is a datetime, not str"),
     ({"until": 1546300800}, TypeError, "until is a datetime, not int"),
-    ({"after": -1}, ValueError, "after is from 0 up, not -1"),
-    ({"after": "7000"}, TypeError, "after is an int, not str"),
-    ({"limit": -1}, ValueError, "limit is from 0 up, not -1"),
-    ({"limit": 1.5}, TypeError, "limit is an int, not float"),
+    ({"after": -1}, ValueError, "after must be 0 or more, not -1"),
+    ({"after": "7000"}, TypeError, "after must be an int, not str"),
+    ({"limit": -1}, ValueError, "limit must be 0 or more, not -1"),
+    ({"limit": 1.5}, TypeError, "limit must be an int, not float"),
 ]
 
 

@@ -189,7 +189,7 @@ async def test_what_no_url_can_hold_is_a_wrong_argument() -> None:
     async with Client(base_url=POOL, transport=Fake()) as client:
         with pytest.raises(ValueError, match="at most 1000 characters, not 70000"):
             await client.users.get("a" * 70_000)
-        with pytest.raises(ValueError, match="commodity is a short name"):
+        with pytest.raises(ValueError, match="commodity must be a short name"):
             await client.pool.blocks(commodity="A" * 70_000)
 
 

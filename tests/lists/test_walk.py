@@ -249,13 +249,13 @@ def test_a_walk_that_cannot_be_whole_says_so(
 @pytest.mark.parametrize(
     ("wanted", "error", "match"),
     [
-        ({"max": 0}, ValueError, "max is 1 to 50, not 0"),
-        ({"max": 51}, ValueError, "max is 1 to 50, not 51"),
-        ({"max": True}, TypeError, "max is an int, not bool"),
-        ({"offset": -1}, ValueError, "offset is from 0 up, not -1"),
-        ({"limit": -1}, ValueError, "limit is from 0 up, not -1"),
-        ({"limit": 1.0}, TypeError, "limit is an int, not float"),
-        ({"after": "7"}, TypeError, "after is an int, not str"),
+        ({"max": 0}, ValueError, "max must be 1 to 50, not 0"),
+        ({"max": 51}, ValueError, "max must be 1 to 50, not 51"),
+        ({"max": True}, TypeError, "max must be an int, not bool"),
+        ({"offset": -1}, ValueError, "offset must be 0 or more, not -1"),
+        ({"limit": -1}, ValueError, "limit must be 0 or more, not -1"),
+        ({"limit": 1.0}, TypeError, "limit must be an int, not float"),
+        ({"after": "7"}, TypeError, "after must be an int, not str"),
         ({"since": datetime(2014, 3, 1)}, ValueError, "since has no time zone"),  # noqa: DTZ001  # that is the fault
         ({"until": 1393673563}, TypeError, "until is a datetime, not int"),
     ],

@@ -89,5 +89,5 @@ async def test_a_missing_file_of_certificates_is_told(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("wrong", [httpx.HTTPTransport(), "a transport", 5])
 def test_a_transport_is_an_asynchronous_one(wrong: Any) -> None:
     """Anything else is a TypeError at once."""
-    with pytest.raises(TypeError, match=r"^transport is an httpx\.AsyncBaseTransport, not "):
+    with pytest.raises(TypeError, match=r"^transport must be an httpx\.AsyncBaseTransport, not "):
         make_wire(wrong)
