@@ -117,7 +117,7 @@ async def test_a_bad_proxy_is_named_without_its_password(monkeypatch: pytest.Mon
         Client(base_url=POOL, proxy=proxy)
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     async with Client(base_url=POOL, attempts=1) as client:
-        with pytest.raises(TransportError, match="the environment's proxy for https must be a URL with a host") as found:
+        with pytest.raises(TransportError, match="the environment's HTTPS_PROXY must be a URL with a host") as found:
             await client.pool.stats()
         assert client.receipt.requests == 0
     for caught in (given, found):

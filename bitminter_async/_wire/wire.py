@@ -13,7 +13,7 @@ import httpx
 
 from .._call import Call
 from ..errors import KeyRefused, RequestTimeout, TransportError
-from .address import as_proxy, base_url_of, find_proxy, is_loopback
+from .address import as_proxy, base_url_of, find_proxy, is_loopback, without_user_info
 from .answer import Answer, printable
 from .body import Received
 from .connection import NetworkStream, Trace, close_if_unclean
@@ -61,6 +61,7 @@ class Wire:
             is_private=self._url.scheme == "https" or is_loopback(self._url.host) or allow_plain_http,
         )
         self._hint = "" if base_url else "; the pool there is closed: set BITMINTER_URL, or pass base_url"
+        self._way = ""  # a proxy on it, for errors
         self._timeout = timeout
         self._headers = httpx.Headers(
             {
@@ -98,6 +99,7 @@ class Wire:
                 # Below https nothing is verified, so nothing has to be loaded, and no TLS could come about unverified.
                 verify = _tls() if self._url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 proxy = find_proxy(self._url, self._proxy)
+                self._way = f", through the proxy {without_user_info(proxy)}" if proxy else ""
                 self._transport = httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, trust_env=False)
             except (OSError, ValueError) as exc:  # a file of certificates or a proxy that the environment names
                 raise TransportError(f"there is no way to {self._url}: {exc}") from None
@@ -184,13 +186,13 @@ class Wire:
 
     def _translate(self, exc: Exception, url: str, *, is_late: bool) -> Exception:
         if is_late:
-            return RequestTimeout(f"GET {url}: no complete answer within {self._timeout:g} s")
+            return RequestTimeout(f"GET {url}: no complete answer within {self._timeout:g} s{self._way}")
         said = self.mask(str(exc))  # before the cut, or half a key would be left standing
         said = f"{type(exc).__name__}{': ' * bool(said)}{printable(said[:_SHOWN])}"
         if isinstance(exc, httpx.TimeoutException):
-            return RequestTimeout(f"GET {url}: {said}")
+            return RequestTimeout(f"GET {url}: {said}{self._way}")
         if isinstance(exc, httpx.HTTPError | httpx.StreamError | OSError):
-            return TransportError(f"GET {url}: {said}{self._hint}")
+            return TransportError(f"GET {url}: {said}{self._way}{self._hint}")
         if self.mask(str(exc)) != str(exc):
             return TransportError(f"GET {url}: {said}")
         return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in

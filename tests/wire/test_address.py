@@ -6,8 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.transport import Fake
-from tests.support.wires import make_wire
+from bitminter_async import RequestTimeout, TransportError
+from tests.support.samples import KEY
+from tests.support.transport import Fake, answer
+from tests.support.wires import STATS_CALL, make_wire, nothing
 
 PROXY = "http://proxy.example:3128"
 
@@ -43,6 +45,14 @@ def test_a_base_url_that_cannot_be_used_is_refused(base_url: str, secret: str | 
     assert secret is None or secret not in str(caught.value)
 
 
+@pytest.mark.parametrize("misplaced", [KEY, KEY.lower(), f"/{KEY}", f"{KEY}.example", f"ftp://{KEY}", "localhost"])
+def test_what_is_no_base_url_is_not_repeated(misplaced: str) -> None:
+    """Who passes the key as `base_url` does not read it in the error, which says what is wanted instead."""
+    with pytest.raises(ValueError, match=r"^base_url must be ") as caught:
+        make_wire(None, misplaced)
+    assert str(caught.value) == "base_url must be a URL with a host, and begin with http:// or https://"
+
+
 @pytest.mark.parametrize("wrong", [5, b"https://pool.example"])
 def test_a_base_url_is_a_string(wrong: Any) -> None:
     """Anything but a string is a TypeError."""
@@ -66,6 +76,15 @@ def test_a_base_url_is_a_string(wrong: Any) -> None:
         ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, None),
         ("https://pool.example:8443", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "pool.example:8443"}, None),
         ("https://pool.example:8443", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "pool.example:443"}, PROXY),
+        ("https://10.1.2.3", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "a.example,10.0.0.0/8"}, None),
+        ("https://10.1.2.3:8443", None, {"ALL_PROXY": PROXY, "no_proxy": " 10.0.0.7/8 , a.example"}, None),
+        ("https://11.1.2.3", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/8,2001:db8::/32"}, PROXY),
+        ("https://10.1.2.3", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "10.1.2.3"}, None),
+        ("https://10.1.2.3", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/33,,10.0.0.0/x,/8"}, PROXY),
+        ("https://[2001:db8::5]", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/8,2001:db8::/32"}, None),
+        ("https://[2001:db9::5]:8443", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "2001:db8::/32"}, PROXY),
+        ("https://pool.example", None, {"HTTPS_PROXY": PROXY, "NO_PROXY": "0.0.0.0/0"}, PROXY),
+        ("https://10.1.2.3", PROXY, {"NO_PROXY": "10.0.0.0/8"}, PROXY),
         ("https://pool.example", PROXY, {}, PROXY),
         ("https://pool.example", "proxy.example:3128", {"HTTPS_PROXY": "http://other.example"}, PROXY),
         ("https://pool.example", PROXY, {"NO_PROXY": "*"}, PROXY),
@@ -94,3 +113,31 @@ def test_the_proxy(
     contexts = [options["verify"] for options in made]
     assert (contexts[0] is contexts[1]) is base_url.startswith("https")
     assert [context.verify_mode for context in contexts] == [ssl.CERT_REQUIRED] * 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (httpx.ConnectError("All connection attempts failed"), TransportError),
+        (httpx.ProxyError("407 Proxy Authentication Required"), TransportError),
+        (httpx.ConnectTimeout("slow"), RequestTimeout),
+        (None, RequestTimeout),
+    ],
+)
+@pytest.mark.parametrize("given", [True, False])
+async def test_a_dead_proxy_is_named(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception | None, kind: type[Exception], *, given: bool
+) -> None:
+    """Where a proxy is on the way, a failure says so, without the proxy's password; else there is none to name."""
+    proxy = "http://joe:ses@me@proxy.example:3128/sesame"
+    if not given:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    fake = Fake(failure, repeat=True) if failure else Fake(answer(), delay=1e6, repeat=True)
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: fake)
+    with pytest.raises(kind, match=r", through the proxy http://proxy\.example:3128$") as caught:
+        await make_wire(None, proxy=proxy if given else None).send(STATS_CALL, nothing)
+    assert type(caught.value) is kind
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(kind) as caught:
+        await make_wire(None).send(STATS_CALL, nothing)
+    assert "through" not in str(caught.value)

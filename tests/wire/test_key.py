@@ -82,7 +82,7 @@ def test_a_key_is_not_copied(remake: Callable[[object], object]) -> None:
 )
 def test_a_bad_key_is_refused_unseen(bad: str) -> None:
     """What no header can carry is a ValueError, and neither its text nor a frame's locals show the key."""
-    with pytest.raises(ValueError, match="^api_key must be printable ASCII") as caught:
+    with pytest.raises(ValueError, match=r"^api_key must be printable ASCII") as caught:
         ApiKey(bad)
     text = shown(caught.value)
     assert "self = ApiKey('***')" in text
