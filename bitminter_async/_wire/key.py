@@ -26,30 +26,35 @@ _LOGGERS = [
         "hpack.table",
     )
 ]
-_PRINTABLE_ASCII = re.compile(r"[!-~]+")
+_USABLE = re.compile(r"[!-~]{8,}")
+# Between two letters: what UTF-16 and UTF-32 put there, as it is and as Python, JSON and URLs write it.
+_GAP = r"(?:\0|\\x00|\\u0000|%00){0,3}"
+_BASE64_VARIANTS = {"+": "-", "/": "_"}  # of the alphabet that is safe in URLs
 
 
 class ApiKey:
     """An API key that does not show itself: its `repr` and `str` are `ApiKey('***')`, and it cannot be pickled.
 
     Args:
-        key: The key as the pool's website shows it. The pool's own are 32 characters, A to Z and 0 to 9.
+        key: The key as the pool's website shows it. The pool's own are 32 characters, A to Z and 0 to 9. One of fewer
+            than 8 is refused: masked wherever its letters come together, it would leave no log readable.
+        name: What an error calls it.
 
     Raises:
-        ValueError: The key is empty, or holds a space, a control character or one beyond ASCII.
+        ValueError: The key is too short, or holds a space, a control character or one beyond ASCII.
         TypeError: The key is not a string.
     """
 
     __slots__ = ("__weakref__", "_secret")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, name: str = "api_key") -> None:
         self._secret, key = key, _MASKED  # a traceback that shows this frame's locals must not show it
         try:
-            usable = _PRINTABLE_ASCII.fullmatch(self._secret)
+            usable = _USABLE.fullmatch(self._secret)
         except TypeError:
-            raise TypeError(f"api_key must be a string, not {type(self._secret).__name__}") from None
+            raise TypeError(f"{name} must be a string, not {type(self._secret).__name__}") from None
         if not usable:
-            raise ValueError("api_key must be printable ASCII characters, at least one and no space")
+            raise ValueError(f"{name} must be 8 or more printable ASCII characters, without a space")
 
     def __repr__(self) -> str:
         return f"ApiKey({_MASKED!r})"
@@ -61,23 +66,41 @@ class ApiKey:
         """Return the headers and the query string that carry the key to the pool."""
         if place == "query":
             return {}, b"key=" + quote(self._secret, safe="").encode()
-        return {"Authorization": f"key={self._secret}" if place == "header" else f"Basic {self._basic()}"}, b""
-
-    def _basic(self) -> str:
-        return base64.b64encode(f"key:{self._secret}".encode()).decode()
+        credentials = f"key={self._secret}" if place == "header" else f"Basic {_base64(f'key:{self._secret}')}"
+        return {"Authorization": credentials}, b""
 
     def pattern(self) -> re.Pattern[str]:
-        """Return what finds the key in whatever form a server may echo it: quoted, escaped, or in Base64."""
-        secret = "".join(map(_any_form, self._secret))
-        return re.compile(f"{secret}|{re.escape(self._basic().rstrip('='))}", re.IGNORECASE)
+        """Return what finds the key in whatever form a server may echo it: quoted, escaped, in UTF-16 or in Base64."""
+        encoded = [_base64(f"key:{self._secret}").rstrip("="), *(_base64_within(self._secret, at) for at in range(3))]
+        forms = [_GAP.join(map(_any_form, self._secret)), *(_GAP.join(map(_base64_form, text)) for text in encoded)]
+        return re.compile("|".join(forms), re.IGNORECASE)
 
 
-def _any_form(char: str) -> str:
-    """Match a character as it is, and as URLs, JSON, HTML and Python may write it."""
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _base64_within(secret: str, at: int) -> str:
+    """Return what is the same in the Base64 of any text that holds the secret `at` bytes after a multiple of three.
+
+    At its ends it leaves out a character that mixes with the text around; it tells less than a letter of the secret.
+    """
+    encoded = _base64("\0" * at + secret)
+    return encoded[-(-at * 8 // 6) : (at + len(secret)) * 8 // 6]
+
+
+def _any_form(char: str, variant: str = "") -> str:
+    """Match a character as it is, and as URLs, JSON, HTML and Python may write it, also if one quotes another."""
     code = ord(char)
-    forms = sorted({char, f"\\{char}", html.escape(char)}, key=len, reverse=True)
-    numbers = rf"%{code:02x}|\\u00{code:02x}|\\x{code:02x}|&#0*{code};|&#x0*{code:x};"
-    return f"(?:{numbers}|{'|'.join(map(re.escape, forms))})"
+    name = html.escape(char).removeprefix("&") if char in "&<>\"'" else f"#{code};"
+    bare = rf"\\{{0,2}}(?:(?:u00|x){code:02x}|[{re.escape(char + variant)}])"
+    # The bare character comes last: a `%` may be the first of `%25`.
+    return rf"(?:%(?:25){{0,3}}{code:02x}|&(?:amp;){{0,3}}(?:{name}|#0*{code};|#x0*{code:x};)|{bare})"
+
+
+def _base64_form(char: str) -> str:
+    """Match a character of a Base64 text in either alphabet; none but `+` and `/` is ever quoted."""
+    return char if char.isalnum() else _any_form(char, _BASE64_VARIANTS[char])
 
 
 class Mask:
@@ -91,8 +114,11 @@ class Mask:
         return self._pattern.sub(_MASKED, text) if self._pattern else text
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the record's message; let it pass."""
-        record.msg, record.args = self(record.getMessage()), ()
+        """Mask the record's message, if there is anything to mask in it or in its arguments; let it pass."""
+        message, arguments = record.getMessage(), repr(record.args)
+        masked = self(message)
+        if masked != message or self(arguments) != arguments:
+            record.msg, record.args = masked, ()
         return True
 
     def filter_logs(self) -> None:

@@ -120,7 +120,7 @@ async def _live(stats: Ask, user: Callable[[str], Awaitable[object]], walk: Ask,
 
 
 async def _ours(pool: _Pool, seconds: float) -> _Demand:
-    async with Client("K3Y", base_url="https://pool.example", transport=pool) as client:
+    async with Client("K3Y-OF-A-DAY", base_url="https://pool.example", transport=pool) as client:
 
         async def walk() -> None:
             async for _ in client.pool.iter_blocks(limit=_WALK):

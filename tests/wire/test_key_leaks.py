@@ -43,9 +43,11 @@ PLACES: tuple[KeyPlace, ...] = get_args(KeyPlace)
 
 
 def forms(key: str) -> list[str]:
-    """The key plain, in Base64, and as a URL, an HTML page and a JSON string would write it."""
+    """The key plain, in Base64 and UTF-16, and as a URL, an HTML page and a JSON string would write it."""
     basic = base64.b64encode(f"key:{key}".encode()).decode().rstrip("=")
-    return [key, basic, quote(key, safe=""), html.escape(key), json.dumps(key)[1:-1]]
+    quoted, alone = quote(key, safe=""), base64.b64encode(key.encode()).decode().rstrip("=")
+    written = [quoted, quote(quoted, safe=""), html.escape(key), json.dumps(key)[1:-1], quote(basic, safe="")]
+    return [key, basic, alone, "\0".join(key), *written]
 
 
 class Witness(logging.Handler):
