@@ -2,19 +2,20 @@
 
 import math
 import sys
-from typing import Self
+from typing import Self, overload
 
 from attrs import field, frozen
 
 __all__ = ["HashRate"]
 
+_NUMBERS = (float, int)  # and no bool
 _ROLL_OVER = 1000  # what a unit shows at most before the next one takes over
-_KILO, _MEGA, _GIGA, _TERA, _PETA = 1e3, 1e6, 1e9, 1e12, 1e15
-_SHOWN = (("H/s", 1.0), ("kH/s", _KILO), ("MH/s", _MEGA), ("GH/s", _GIGA), ("TH/s", _TERA))
+_KILO, _MEGA, _GIGA, _TERA, _PETA, _EXA = 1e3, 1e6, 1e9, 1e12, 1e15, 1e18
+_SHOWN = (("H/s", 1.0), ("kH/s", _KILO), ("MH/s", _MEGA), ("GH/s", _GIGA), ("TH/s", _TERA), ("PH/s", _PETA))
 
 
 def _finite(rate: float) -> float:
-    if type(rate) not in (float, int):
+    if type(rate) not in _NUMBERS:
         raise TypeError(f"a hash rate must be made of a number, not of {type(rate).__name__}")
     if not 0 <= rate <= sys.float_info.max:
         kind = "a finite number" if rate == math.inf else "a number"
@@ -26,8 +27,14 @@ def _finite(rate: float) -> float:
 class HashRate:
     """A hash rate: hashes per second, readable in every unit.
 
-    The API counts users in Mhps and the pool in Ghps, so say which: `HashRate.from_mhps(1500)`. Hash rates compare,
-    add up (`sum(rates)` too), and print as people write them: `1.70 PH/s`.
+    The API counts users in Mhps and the pool in Ghps, so say which: `HashRate.from_mhps(1500)`. Hash rates compare, and
+    print as people write them: `1.70 PH/s`. They add up (`sum(rates)` too), subtract, and are multiplied and divided by
+    numbers; one divided by another is their ratio, a float. 0 is falsy.
+
+    None is below 0: to take the greater from the smaller is a ValueError, so compare first.
+
+    Attributes:
+        hps: Hashes per second.
 
     Raises:
         ValueError: The number is negative, infinite or not a number.
@@ -35,7 +42,6 @@ class HashRate:
     """
 
     hps: float = field(converter=_finite)
-    """Hashes per second."""
 
     @classmethod
     def from_hps(cls, rate: float) -> Self:
@@ -67,6 +73,11 @@ class HashRate:
         """Make a hash rate of 10¹⁵ hashes per second."""
         return cls(_finite(rate) * _PETA)
 
+    @classmethod
+    def from_ehps(cls, rate: float) -> Self:
+        """Make a hash rate of 10¹⁸ hashes per second."""
+        return cls(_finite(rate) * _EXA)
+
     @property
     def khps(self) -> float:
         """Thousands of hashes per second."""
@@ -92,17 +103,42 @@ class HashRate:
         """10¹⁵ hashes per second."""
         return self.hps / _PETA
 
+    @property
+    def ehps(self) -> float:
+        """10¹⁸ hashes per second."""
+        return self.hps / _EXA
+
+    def __bool__(self) -> bool:
+        return bool(self.hps)
+
     def __add__(self, other: "HashRate") -> "HashRate":
         return HashRate(self.hps + other.hps) if type(other) is HashRate else NotImplemented
 
     def __radd__(self, other: int) -> "HashRate":
         return self if other == 0 else NotImplemented  # sum() starts from 0
 
+    def __sub__(self, other: "HashRate") -> "HashRate":
+        return HashRate(self.hps - other.hps) if type(other) is HashRate else NotImplemented
+
+    def __mul__(self, factor: float) -> "HashRate":
+        return HashRate(self.hps * factor) if type(factor) in _NUMBERS else NotImplemented
+
+    __rmul__ = __mul__
+
+    @overload
+    def __truediv__(self, divisor: "HashRate") -> float: ...
+    @overload
+    def __truediv__(self, divisor: float) -> "HashRate": ...
+    def __truediv__(self, divisor: "HashRate | float") -> "HashRate | float":
+        if isinstance(divisor, HashRate):
+            return self.hps / divisor.hps
+        return HashRate(self.hps / divisor) if type(divisor) in _NUMBERS else NotImplemented
+
     def __str__(self) -> str:
         for unit, factor in _SHOWN:
             if round(self.hps / factor, 2) < _ROLL_OVER:
                 return f"{self.hps / factor:.2f} {unit}"
-        return f"{self.phps:.2f} PH/s"
+        return f"{self.ehps:.2f} EH/s"
 
     def __repr__(self) -> str:
         return f"HashRate({self.hps!r})"

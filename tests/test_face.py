@@ -125,7 +125,7 @@ _DERIVED = {
     "User": {"idle_workers": tuple[bitminter_async.Worker, ...]},
     "Work": {"reject_rate": float},
     "BlockStatus": {"settled": bool},
-    "HashRate": dict.fromkeys(("khps", "mhps", "ghps", "thps", "phps"), float),
+    "HashRate": dict.fromkeys(("khps", "mhps", "ghps", "thps", "phps", "ehps"), float),
 }
 
 

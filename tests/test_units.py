@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bitminter_async.units import HashRate
 
-FACTORS = {"hps": 1.0, "khps": 1e3, "mhps": 1e6, "ghps": 1e9, "thps": 1e12, "phps": 1e15}
-SUFFIXES = ("H/s", "kH/s", "MH/s", "GH/s", "TH/s", "PH/s")
+FACTORS = {"hps": 1.0, "khps": 1e3, "mhps": 1e6, "ghps": 1e9, "thps": 1e12, "phps": 1e15, "ehps": 1e18}
+SUFFIXES = ("H/s", "kH/s", "MH/s", "GH/s", "TH/s", "PH/s", "EH/s")
 RATES = st.floats(min_value=0, max_value=1e30)
 
 
@@ -55,12 +55,14 @@ def test_each_unit_round_trips(unit: str, number: float) -> None:
         (HashRate.from_ghps(999.995), "1.00 TH/s"),
         (HashRate.from_thps(999.995), "1.00 PH/s"),
         (HashRate.from_ghps(1701000), "1.70 PH/s"),
-        (HashRate.from_phps(999.995), "1000.00 PH/s"),
-        (HashRate.from_phps(123456789), "123456789.00 PH/s"),
+        (HashRate.from_phps(999.994), "999.99 PH/s"),
+        (HashRate.from_phps(999.995), "1.00 EH/s"),
+        (HashRate.from_ehps(999.995), "1000.00 EH/s"),
+        (HashRate.from_ehps(123456789), "123456789.00 EH/s"),
     ],
 )
 def test_it_prints_as_people_write_it(rate: HashRate, shown: str) -> None:
-    """Two decimals, in the largest unit that is reached once rounded; what is beyond stays in PH/s."""
+    """Two decimals, in the largest unit that is reached once rounded; what is beyond stays in EH/s."""
     assert str(rate) == shown
 
 
@@ -128,6 +130,68 @@ def test_only_rates_add(other: Any) -> None:
             operator.add(other, HashRate(1))
 
 
+@given(first=RATES, second=RATES)
+def test_rates_subtract_down_to_zero(first: float, second: float) -> None:
+    """The difference of rates is the rate of the difference; there is none below 0, which is a ValueError."""
+    low, high = HashRate(min(first, second)), HashRate(max(first, second))
+    assert (high - low).hps == high.hps - low.hps
+    if low < high:
+        with pytest.raises(ValueError, match=r"^a hash rate must be a number, 0 or more, not -"):
+            low - high
+
+
+@given(rate=RATES, factor=st.one_of(st.floats(min_value=1e-9, max_value=1e30), st.integers(1, 10**9)))
+def test_a_rate_is_multiplied_and_divided_by_a_number(rate: float, factor: float) -> None:
+    """A rate times a number, from both sides, and a rate by a number, are rates."""
+    assert HashRate(rate) * factor == factor * HashRate(rate) == HashRate(rate * factor)
+    assert HashRate(rate) / factor == HashRate(rate / factor)
+
+
+def test_a_rate_by_a_rate_is_a_ratio() -> None:
+    """Of two rates there is a plain number, whichever units they were made in; by no rate nothing is divided."""
+    ratio = HashRate.from_ghps(1) / HashRate.from_mhps(500)
+    assert (type(ratio), ratio) == (float, 2.0)
+    for nothing in (HashRate(0), 0, 0.0):
+        with pytest.raises(ZeroDivisionError):
+            HashRate(1) / nothing
+
+
+def test_no_arithmetic_makes_an_impossible_rate() -> None:
+    """A factor below 0, one that is no number, and a result beyond a float are ValueErrors."""
+    for factor in (-1, math.nan, math.inf, 1e300):
+        with pytest.raises(ValueError, match=r"number, 0 or more, not "):
+            HashRate(1e10) * factor
+    with pytest.raises(ValueError, match=r"number, 0 or more, not -1.0"):
+        HashRate(1) / -1
+
+
+@pytest.mark.parametrize("other", ["1", None, [1], True, 1j])
+def test_only_numbers_multiply_and_divide(other: Any) -> None:
+    """A rate times or by anything else is a TypeError, a bool's truth included; nothing is divided by a rate."""
+    for operation in (operator.mul, operator.truediv):
+        with pytest.raises(TypeError, match=r"unsupported operand|can't multiply"):
+            operation(HashRate(1), other)
+    for left in (other, 1, 1.5):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            operator.truediv(left, HashRate(1))
+
+
+@pytest.mark.parametrize("other", [1, 0, 1.5, "1", None])
+def test_only_rates_subtract(other: Any) -> None:
+    """A number has no unit, so neither is it taken from a rate, nor a rate from it; two rates do not multiply."""
+    for left, right in ((HashRate(1), other), (other, HashRate(1))):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            operator.sub(left, right)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        operator.mul(HashRate(1), HashRate(1))
+
+
+def test_no_rate_is_falsy() -> None:
+    """`if worker.hash_rate:` asks whether it mines."""
+    assert not HashRate(0)
+    assert HashRate(0.001)
+
+
 @pytest.mark.parametrize("unit", FACTORS)
 @pytest.mark.parametrize("number", [-1.0, -1e-300, math.nan, math.inf, -math.inf])
 def test_no_rate_is_negative_or_endless(unit: str, number: float) -> None:
@@ -173,7 +237,7 @@ def test_a_rate_is_copied_and_pickled() -> None:
     assert copy.copy(rate) == copy.deepcopy(rate) == pickled == rate
 
 
-@pytest.mark.parametrize("unit", ["hps", "khps", "mhps", "ghps", "thps", "phps"])
+@pytest.mark.parametrize("unit", FACTORS)
 def test_no_unit_takes_what_is_no_rate(unit: str) -> None:
     """Every constructor refuses a bool, a string, an overflow and what is beyond a float."""
     make = getattr(HashRate, f"from_{unit}")
