@@ -3,8 +3,11 @@
 Start with `Client`. Names are loaded when first used, so that the pytest plugin costs nothing where it is idle.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ._session.receipt import Receipt
@@ -91,6 +94,9 @@ __all__ = [
     "WorkerGone",
     "WorkerIdle",
 ]
+
+# Who has not set logging up has not asked for log lines; without a handler, Python would print them to stderr.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _MODULES = (
     *("errors", "units", "records", "events", "_wire.key", "_session.receipt"),

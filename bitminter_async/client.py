@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, cast, get_args
 
 from ._arguments import check_flag, check_integer, check_seconds
 from ._session.session import Session
+from ._version import __version__
 from ._wire.key import ApiKey, KeyPlace
 from ._wire.wire import Wire
 from .endpoints.pool import Pool
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
-VERSION = "0.1.0"  # the one place: the package's metadata reads it here
-HOME = "https://github.com/bitminter-async/bitminter-async"
+_HOME = "https://github.com/bitminter-async/bitminter-async"
 
 
 class Client:
@@ -140,7 +140,7 @@ def _take_key(given: list[str | ApiKey | None]) -> ApiKey | None:
 
 
 def _user_agent(words: object) -> str:
-    own = f"bitminter-async/{VERSION} (+{HOME})"
+    own = f"bitminter-async/{__version__} (+{_HOME})"
     if words is None:
         return own
     if not isinstance(words, str):

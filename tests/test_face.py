@@ -4,6 +4,8 @@ import inspect
 import re
 import subprocess
 import sys
+from importlib import metadata
+from textwrap import dedent
 from typing import Any, get_type_hints
 
 import attrs
@@ -189,3 +191,20 @@ def test_importing_the_package_loads_none_of_its_libraries() -> None:
     code = "import sys, bitminter_async.testing; print(sorted({'httpx', 'cattrs', 'attrs'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  # our own
     assert run.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """The package tells its version, the one that is installed."""
+    assert bitminter_async.__version__ == metadata.version("bitminter-async")
+
+
+def test_nothing_is_logged_where_logging_is_not_set_up() -> None:
+    """A warning of the package goes to the application's handlers, and to stderr only if the application says so."""
+    code = """
+        import bitminter_async, logging
+        logging.getLogger("bitminter_async").warning("first")
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("bitminter_async").warning("second")
+    """
+    run = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    assert run.stderr == "second\n"

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import shlex
 import signal
 import sys
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pool.advance(_HEAD_START)
     except ValueError as error:
         parser.error(str(error))
+    logging.basicConfig(format="%(message)s")  # whom the pool blocks is told on stderr
     try:
         asyncio.run(_serve(pool, options.host, options.port, keys))
     except (OSError, OverflowError) as error:
