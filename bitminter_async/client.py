@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Self, cast, get_args
 from ._arguments import check_flag, check_integer, check_seconds
 from ._session.session import Session
 from ._version import __version__
+from ._wire.address import base_url_of
 from ._wire.key import ApiKey, KeyPlace
-from ._wire.wire import Wire
+from ._wire.wire import DEFAULT_URL, Wire
 from .endpoints.pool import Pool
 from .endpoints.users import Users
 
@@ -29,7 +31,8 @@ class Client:
     """A polite asyncio client for the BitMinter API and whatever speaks it.
 
     All tasks of a bot share one client: its pace, its cache and its requests under way serve all of them together. Use
-    it as an async context manager, or call `aclose()` in the end. It belongs to the event loop that first uses it.
+    it as an async context manager, or call `aclose()` in the end. It belongs to the asyncio event loop that first uses
+    it; trio has none.
 
     No call hangs: with at most `n` other requests waiting or in the air at once, it ends within
     `attempts · (n + 1) · (patience + max(2 · interval, 60) + timeout)` seconds, and before each further attempt another
@@ -44,7 +47,7 @@ class Client:
             and not to the default host, which is closed.
         base_url: Where the pool is, a path prefix allowed; else BITMINTER_URL, else https://bitminter.com.
         key_in: How the key travels: `header` (`Authorization: key=…`), `basic` (`Authorization: Basic …`) or `query`
-            (`?key=…`, which servers write into their logs).
+            (`?key=…`, which servers write into their logs, and a tracer that wraps httpx's transports into its own).
         interval: Seconds between the starts of two requests; 0: one at a time, unspaced.
         max_age: Seconds that an answer may be old and still serve, where a call does not say.
         timeout: Seconds for one attempt, body included.
@@ -64,6 +67,8 @@ class Client:
     """The pool's public data."""
     users: Users
     """User data."""
+    _shown = "no pool"  # until the options have been checked
+    _is_closed = False
 
     def __init__(
         self,
@@ -91,8 +96,11 @@ class Client:
         check_seconds("patience", patience)
         if key_in not in get_args(KeyPlace):
             raise ValueError(f"key_in must be one of {', '.join(get_args(KeyPlace))}, not {key_in!r}")
-        wire = Wire(
-            os.environ.get("BITMINTER_URL") or None if base_url is None else base_url,
+        if base_url is None and (found := os.environ.get("BITMINTER_URL")):
+            base_url_of(found, "BITMINTER_URL")  # what is wrong with it is told by the name that its author knows
+            base_url = found
+        self._wire = Wire(
+            base_url,
             api_key=key,
             key_in=key_in,
             timeout=timeout,
@@ -101,7 +109,8 @@ class Client:
             proxy=proxy,
             transport=transport,
         )
-        self._session = Session(wire, interval=interval, max_age=max_age, attempts=attempts, patience=patience)
+        self._shown = self._wire.mask(f"{base_url or DEFAULT_URL} with{' key ***' if key else 'out key'}")
+        self._session = Session(self._wire, interval=interval, max_age=max_age, attempts=attempts, patience=patience)
         self.pool = Pool(self._session)
         self.users = Users(self._session)
 
@@ -118,8 +127,21 @@ class Client:
         return self._session.receipt
 
     async def aclose(self) -> None:
-        """Close the client: calls that wait or are in the air end with ClientClosed. Closing twice is fine."""
+        """Close the client: calls that wait or are in the air end with ClientClosed. Closing twice is fine.
+
+        On another event loop than the client's, it closes what it can: all, if the client's runs in another thread; if
+        that runs no more, the calls that it left behind stay as they are.
+        """
+        self._is_closed = True
         await self._session.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._shown}, {'closed' if self._is_closed else 'open'}>"
+
+    def __del__(self) -> None:
+        wire = getattr(self, "_wire", None)  # None where an option was refused
+        if wire and wire.is_open:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     async def __aenter__(self) -> Self:
         self._session.bind()
@@ -132,11 +154,12 @@ class Client:
 
 
 def _take_key(given: list[str | ApiKey | None]) -> ApiKey | None:
+    name = "api_key"
     if given[0] is None:
-        given[0] = os.environ.get("BITMINTER_KEY") or None
+        given[0], name = os.environ.get("BITMINTER_KEY") or None, "BITMINTER_KEY"
     if given[0] is None or isinstance(given[0], ApiKey):
         return given[0]
-    return ApiKey(cast("str", given.pop()))  # out of the list, and in no local, before ApiKey may raise
+    return ApiKey(cast("str", given.pop()), name=name)  # out of the list, and in no local, before ApiKey may raise
 
 
 def _user_agent(words: object) -> str:

@@ -1,7 +1,11 @@
 """The client: its options, the environment, its loop and its end."""
 
 import asyncio
+import concurrent.futures
 import contextlib
+import gc
+import threading
+import warnings
 from importlib import metadata
 from typing import Any
 
@@ -102,12 +106,22 @@ async def test_who_names_no_pool_is_told_why_none_answers(*, chosen: bool) -> No
     assert str(caught.value).endswith("no such host" if chosen else "set BITMINTER_URL, or pass base_url")
 
 
-@pytest.mark.parametrize(("name", "value"), [("BITMINTER_KEY", "a b"), ("BITMINTER_URL", "pool.example")])
-def test_a_wrong_environment_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """What the environment says is checked like an argument."""
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BITMINTER_KEY", "sesame and more", "must be 8 or more printable ASCII characters, without a space"),
+        ("BITMINTER_URL", "sesame", "must be a URL with a host, and begin with http:// or https://"),
+        ("BITMINTER_URL", "https://joe:sesame@pool.example", "must not carry user info: the key goes into api_key"),
+        ("BITMINTER_URL", "https://pool.example?sesame", "must not carry a query or a fragment: a path prefix is all"),
+        ("BITMINTER_URL", "http://xn--a", "must have a host that a name server can know"),
+    ],
+)
+def test_a_wrong_environment_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    """What the environment says is checked like an argument, called by the variable's name, and not repeated."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match=r"^(api_key|base_url) must be "):
+    with pytest.raises(ValueError, match=rf"^{name} {said}") as caught:
         Client()
+    assert "sesame" not in str(caught.value)
 
 
 @pytest.mark.parametrize("proxy", ["http://joe:sesame@[::1", "ftp://joe:sesame@a", "http://joe:sesame@a:port"])
@@ -130,12 +144,122 @@ def test_a_client_is_made_outside_a_loop_and_belongs_to_its_first() -> None:
     for first_enters in (True, False):
         client = Client(base_url=POOL, transport=Fake(answer(5)))
         asyncio.run(client.__aenter__() if first_enters else client.pool.workers())
-        for again in (client.__aenter__(), client.pool.workers(), client.aclose()):
+        for again in (client.__aenter__(), client.pool.workers()):
             with pytest.raises(RuntimeError) as caught:
                 asyncio.run(again)
             assert (
                 str(caught.value) == "this client was first used on another event loop: make one client for each loop"
             )
+
+
+def test_a_client_needs_asyncio() -> None:
+    """Under trio, or wherever else no asyncio loop runs, the first use says so in a sentence."""
+    client = Client(base_url=POOL, transport=Fake())
+    for use in (client.__aenter__(), client.pool.workers(), client.users.get(), client.aclose()):
+        with pytest.raises(RuntimeError, match=r"^bitminter_async needs asyncio, and no asyncio event loop runs here$"):
+            use.send(None)
+
+
+def test_a_client_is_closed_on_another_loop_once_its_own_has_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the first loop is gone, closing raises nothing, closes the transport, and no call is sent any more."""
+    fake = Fake(answer(5))
+    client = Client(base_url=POOL, transport=fake)
+    asyncio.run(client.pool.workers())
+    for _ in range(2):
+        asyncio.run(client.aclose())
+    assert fake.is_closed
+    with pytest.raises(ClientClosed):
+        asyncio.run(client.pool.workers())
+    assert len(fake.sent) == 1
+    assert caplog.records == []
+
+
+def test_what_sleeps_on_a_closed_loop_does_not_keep_a_client_open() -> None:
+    """A loop that was closed while something waited on it cannot be told; the client is closed all the same."""
+    fake, loop = Fake(answer()), asyncio.new_event_loop()
+    client = Client(base_url=POOL, transport=fake)
+
+    async def begin() -> None:
+        await client.pool.stats()
+        sleepers.append(asyncio.create_task(client._session.sleep(1000)))
+        await asyncio.sleep(0)
+
+    sleepers: list[asyncio.Task[None]] = []
+    loop.set_exception_handler(lambda _loop, _context: None)  # which hears that the sleeper was destroyed
+    loop.run_until_complete(begin())
+    loop.close()
+    asyncio.run(client.aclose())
+    assert fake.is_closed
+    assert "closed" in repr(client)
+
+
+def test_a_client_is_closed_from_another_thread() -> None:
+    """Where its loop runs in another thread, closing from here ends what is under way there, at once."""
+    asked = threading.Event()
+
+    class Announcing(Fake):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked.set()
+            return await super().handle_async_request(request)
+
+    fake = Announcing(answer(), delay=1000)
+    client = Client(base_url=POOL, transport=fake, timeout=2000)
+
+    async def close() -> None:
+        await asyncio.to_thread(asked.wait)
+        await client.aclose()
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        call = threads.submit(asyncio.run, client.pool.stats())
+        asyncio.run(close())
+        assert isinstance(call.exception(), ClientClosed)
+    assert fake.is_closed
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({}, "https://bitminter.com without key"),
+        ({"base_url": f"{POOL}/api"}, f"{POOL}/api without key"),
+        ({"base_url": f"{POOL}/{KEY}/", "api_key": KEY}, f"{POOL}/***/ with key ***"),
+    ],
+)
+async def test_a_client_shows_what_it_is(options: dict[str, Any], shown: str) -> None:
+    """Its repr tells where it asks, whether it has a key, which it does not show, and whether it is open."""
+    client = Client(**options)
+    assert repr(client) == str(client) == f"<Client of {shown}, open>"
+    await client.aclose()
+    assert repr(client) == f"<Client of {shown}, closed>"
+
+
+def test_an_unclosed_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that opened connections and is dropped is a ResourceWarning that names its pool; no loop need run."""
+    fake = Fake(answer(5))
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: fake)
+    client = Client(base_url=POOL)
+    asyncio.run(client.pool.workers())
+    with pytest.warns(ResourceWarning, match=rf"^unclosed <Client of {POOL} without key, open>$"):
+        del client
+
+
+def test_no_other_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was closed, never asked, could not be made, or was given its transport, is dropped without a word."""
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: Fake(answer(5)))
+
+    async def use(client: Client) -> None:
+        async with client:
+            await client.pool.workers()
+
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        asyncio.run(use(Client(base_url=POOL)))
+        asyncio.run(Client(base_url=POOL).__aenter__())
+        asyncio.run(Client(base_url=POOL, transport=Fake(answer(5))).pool.workers())
+        wrongs: list[dict[str, Any]] = [{"attempts": 0}, {"base_url": "pool"}]
+        for wrong in wrongs:
+            with contextlib.suppress(ValueError):
+                Client(**wrong)
+        gc.collect()
+    assert caught == []
 
 
 async def test_leaving_by_an_exception_closes() -> None:

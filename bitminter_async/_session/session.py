@@ -1,7 +1,15 @@
 """The session: a call's way from the question to the record."""
 
 import logging
-from asyncio import AbstractEventLoop, Event, get_running_loop, timeout
+from asyncio import (
+    AbstractEventLoop,
+    Event,
+    get_running_loop,
+    run_coroutine_threadsafe,
+    timeout,
+    wait,
+    wrap_future,
+)
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -53,8 +61,11 @@ class Session:
         self._trusted_until = float("-inf")
 
     def bind(self) -> None:
-        """Take the running loop for this client's, or raise RuntimeError if it has another."""
-        loop = get_running_loop()
+        """Take the running loop for this client's, or raise RuntimeError if it has another, or none runs."""
+        try:
+            loop = get_running_loop()
+        except RuntimeError:
+            raise RuntimeError("bitminter_async needs asyncio, and no asyncio event loop runs here") from None
         if self._loop is None:
             self._loop = loop
             self._now = loop.time
@@ -76,7 +87,7 @@ class Session:
         """
         if self._closed.is_set():
             raise ClientClosed("this client is closed")
-        if self._loop is not get_running_loop():
+        if self._loop is None or self._loop is not get_running_loop():
             self.bind()
         if max_age is None:
             max_age = self._max_age
@@ -168,10 +179,25 @@ class Session:
         )
 
     async def aclose(self) -> None:
-        """End what waits or is under way with ClientClosed, and close the wire. Closing twice is fine."""
-        self.bind()
+        """End what waits or is under way with ClientClosed, and close the wire. Closing twice is fine.
+
+        On another loop than its own it raises nothing, and closes what it can.
+        """
+        if self._loop is None:
+            self.bind()
+        elif self._loop is not get_running_loop():
+            await self._close_from_another_loop(self._loop)
+            return
         self._closed.set()
         try:
             await self._flight.aclose(ClientClosed(_CLOSED_MEANWHILE))
         finally:
             await self._wire.aclose()
+
+    async def _close_from_another_loop(self, loop: AbstractEventLoop) -> None:
+        if loop.is_running():  # in another thread
+            await wait([wrap_future(run_coroutine_threadsafe(self.aclose(), loop))])
+            return
+        with suppress(RuntimeError):  # whoever sleeps on a loop that was closed under him cannot be woken
+            self._closed.set()
+        await self._wire.aclose()

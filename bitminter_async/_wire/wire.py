@@ -78,6 +78,11 @@ class Wire:
         self._unfilter_logs = finalize(self, self.mask.unfilter_logs)  # also where nobody closes the client
         self.bytes_received = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a transport that this wire made is open."""
+        return self._owns_transport and self._transport is not None
+
     def check_key(self, call: Call[Any]) -> None:
         """Raise KeyRefused if the call's key must not be sent."""
         if call.keyed and self._key and self._refusal:
