@@ -58,15 +58,17 @@ class Client:
         proxy: The proxy's URL; else HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY hold. Loopback is never proxied.
         transport: An httpx transport to send through; closed with the client.
 
+    Attributes:
+        pool: The pool's public data.
+        users: User data.
+
     Raises:
         ValueError: An option's value cannot be used.
         TypeError: An option is of the wrong type.
     """
 
     pool: Pool
-    """The pool's public data."""
     users: Users
-    """User data."""
     _shown = "no pool"  # until the options have been checked
     _is_closed = False
 

@@ -23,63 +23,95 @@ __all__ = [
 
 @frozen
 class BlockFound:
-    """The pool has found a block. After an outage it may be settled already: see its `status`."""
+    """The pool has found a block. After an outage it may be settled already: see its `status`.
+
+    Attributes:
+        block: The block, as it stood in the answer that told of it.
+    """
 
     block: Block
-    """The block, as it stood in the answer that told of it."""
 
 
 @frozen
 class BlockChanged:
-    """A block that was not settled has another status."""
+    """A block that was not settled has another status.
+
+    Attributes:
+        before: The block as it was known until then; None where the caller gave only its id.
+        after: The block as it is now.
+    """
 
     before: Block | None
-    """The block as it was known until then; None where the caller gave only its id."""
     after: Block
-    """The block as it is now."""
 
 
 @frozen
 class _WorkerEvent:
     worker: Worker
-    """The worker as it is now."""
     user: str
-    """The name of the user whose worker it is."""
     time: datetime
-    """When: the pool's own time of the answer that told of it (UTC)."""
 
 
 @frozen
 class WorkerIdle(_WorkerEvent):
-    """A worker fell idle: no proof of work has come for 5 minutes. `worker.last_work` tells since when."""
+    """A worker fell idle: no proof of work has come for 5 minutes. `worker.last_work` tells since when.
+
+    Attributes:
+        worker: The worker as it is now.
+        user: The name of the user whose worker it is.
+        time: When: the pool's own time of the answer that told of it (UTC).
+    """
 
 
 @frozen
 class WorkerBack(_WorkerEvent):
-    """A worker that was idle, or had never worked, mines."""
+    """A worker that was idle, or had never worked, mines.
+
+    Attributes:
+        worker: The worker as it is now.
+        user: The name of the user whose worker it is.
+        time: When: the pool's own time of the answer that told of it (UTC).
+    """
 
 
 @frozen
 class WorkerAdded(_WorkerEvent):
-    """The user has a worker that was not there before. `worker.alive` tells whether it mines."""
+    """The user has a worker that was not there before. `worker.alive` tells whether it mines.
+
+    Attributes:
+        worker: The worker as it is now.
+        user: The name of the user whose worker it is.
+        time: When: the pool's own time of the answer that told of it (UTC).
+    """
 
 
 @frozen
 class WorkerGone(_WorkerEvent):
-    """The user has a worker no more; `worker` is as it was when last seen."""
+    """The user has a worker no more.
+
+    Attributes:
+        worker: The worker as it was when last seen.
+        user: The name of the user whose worker it is.
+        time: When: the pool's own time of the answer that told of it (UTC).
+    """
 
 
 @frozen
 class WorkReported(_WorkerEvent):
-    """A worker's proofs of work have come in since the last look: how far its all-time counts have risen.
+    """A worker's proofs of work have come in since the answer before: how far its all-time counts have risen.
 
     A count that fell, because the pool began it anew, counts as none.
+
+    Attributes:
+        worker: The worker as it is now.
+        user: The name of the user whose worker it is.
+        time: When: the pool's own time of the answer that told of it (UTC).
+        accepted: Proofs of work accepted, by commodity. Merged mining counts one proof for each: do not add them up.
+        rejected: Proofs of work rejected, by commodity.
     """
 
     accepted: Mapping[str, int]
-    """Proofs of work accepted, by commodity. Merged mining counts the same proof for each: do not add them up."""
     rejected: Mapping[str, int]
-    """Proofs of work rejected, by commodity."""
 
 
 BlockEvent: TypeAlias = BlockFound | BlockChanged

@@ -61,50 +61,59 @@ class _RoundProofs(_Proofs):
 
 @frozen(weakref_slot=False)
 class PoolStats:
-    """The pool at a glance, from `/api/pool/stats`."""
+    """The pool at a glance, from `/api/pool/stats`.
+
+    Attributes:
+        hash_rate: The pool's hash rate. On the wire: Ghps.
+        active_workers: Workers that are mining.
+        active_users: Users with at least one active worker.
+    """
 
     hash_rate: HashRate
-    """The pool's hash rate. On the wire: Ghps."""
     active_workers: int
-    """Workers that are mining."""
     active_users: int
-    """Users with at least one active worker."""
 
 
 @frozen(weakref_slot=False)
 class ChainRound(_RoundProofs):
-    """One chain's current round in `Round.chains`: the work since the pool last found a block of that chain."""
+    """One chain's current round in `Round.chains`: the work since the pool last found a block of that chain.
+
+    Attributes:
+        accepted: Proofs of work accepted in this round.
+        rejected: Proofs of work rejected in this round.
+        duration: How long the round has taken so far. On the wire: seconds.
+        difficulty: The chain's current difficulty.
+    """
 
     accepted: int
-    """Proofs of work accepted in this round."""
     rejected: int
-    """Proofs of work rejected in this round."""
     duration: timedelta
-    """How long the round has taken so far. On the wire: seconds."""
     difficulty: float
-    """The chain's current difficulty."""
 
 
 @frozen(weakref_slot=False)
 class Round:
-    """The pool's current shift and rounds, from `/api/pool/round`."""
+    """The pool's current shift and rounds, from `/api/pool/round`.
+
+    Attributes:
+        hash_rate: The pool's hash rate. On the wire: Ghps.
+        active_workers: Workers that are mining.
+        active_users: Users with at least one active worker.
+        shift_accepted: Proofs of work accepted in the current shift.
+        shift_rejected: Proofs of work rejected in the current shift.
+        shift_duration: How long the current shift has taken so far. On the wire: seconds.
+        shift_score: The current shift's total score so far.
+        chains: The current round of each chain, by its name, for example `BTC`.
+    """
 
     hash_rate: HashRate
-    """The pool's hash rate. On the wire: Ghps."""
     active_workers: int
-    """Workers that are mining."""
     active_users: int
-    """Users with at least one active worker."""
     shift_accepted: int
-    """Proofs of work accepted in the current shift."""
     shift_rejected: int
-    """Proofs of work rejected in the current shift."""
     shift_duration: timedelta
-    """How long the current shift has taken so far. On the wire: seconds."""
     shift_score: float
-    """The current shift's total score so far."""
     chains: Mapping[str, ChainRound]
-    """The current round of each chain, by its name, for example `BTC`."""
 
     @property
     def reject_rate(self) -> float:
@@ -113,18 +122,21 @@ class Round:
 
 
 class BlockStatus(StrEnum):
-    """How far a block has come."""
+    """How far a block has come.
+
+    Attributes:
+        PROCESSING: Just created.
+        UNCONFIRMED: On the chain, but still lacking confirmations.
+        STALE: Never made it onto the chain.
+        ORPHAN: Was on the chain, then orphaned.
+        CONFIRMED: Confirmed and paid out.
+    """
 
     PROCESSING = "processing"
-    """Just created."""
     UNCONFIRMED = "unconfirmed"
-    """On the chain, but still lacking confirmations."""
     STALE = "stale"
-    """Never made it onto the chain."""
     ORPHAN = "orphan"
-    """Was on the chain, then orphaned."""
     CONFIRMED = "confirmed"
-    """Confirmed and paid out."""
 
     @property
     def settled(self) -> bool:
@@ -137,34 +149,37 @@ _SETTLED = frozenset({BlockStatus.STALE, BlockStatus.ORPHAN, BlockStatus.CONFIRM
 
 @frozen(weakref_slot=False)
 class Block(_RoundProofs):
-    """A block that the pool found, from `/api/pool/blocks`."""
+    """A block that the pool found, from `/api/pool/blocks`.
+
+    Attributes:
+        id: Unique within the pool. Ids rise with time.
+        chain: The chain it was found on, for example `BTC`.
+        hash: The hash of its header, in hexadecimal digits.
+        height: Its height on the chain.
+        difficulty: The chain's difficulty when it was generated.
+        income: Minted coins plus fees, in the chain's coin.
+        accepted: Proofs of work accepted in the round that it ended.
+        rejected: Proofs of work rejected in that round.
+        status: How far it has come.
+        confirmations_left: Confirmations still lacking: 0 if confirmed, -1 if stale or orphaned.
+        generator: The name of the user who found it.
+        generated: When it was generated. On the wire: seconds since the epoch.
+        duration: How long the round that it ended took. On the wire: seconds.
+    """
 
     id: int
-    """Unique within the pool. Ids rise with time."""
     chain: str
-    """The chain it was found on, for example `BTC`."""
     hash: str
-    """The hash of its header, in hexadecimal digits."""
     height: int
-    """Its height on the chain."""
     difficulty: float
-    """The chain's difficulty when it was generated."""
     income: Decimal
-    """Minted coins plus fees, in the chain's coin."""
     accepted: int
-    """Proofs of work accepted in the round that it ended."""
     rejected: int
-    """Proofs of work rejected in that round."""
     status: BlockStatus
-    """How far it has come."""
     confirmations_left: int
-    """Confirmations still lacking: 0 if confirmed, -1 if stale or orphaned."""
     generator: str
-    """The name of the user who found it."""
     generated: datetime
-    """When it was generated. On the wire: seconds since the epoch."""
     duration: timedelta
-    """How long the round that it ended took. On the wire: seconds."""
 
     @property
     def luck(self) -> float:
@@ -174,22 +189,25 @@ class Block(_RoundProofs):
 
 @frozen(weakref_slot=False)
 class Shift(_Proofs):
-    """A completed shift, from `/api/pool/shifts`."""
+    """A completed shift, from `/api/pool/shifts`.
+
+    Attributes:
+        id: Unique within the pool. Ids rise with time.
+        difficulty: The difficulty when it was completed.
+        accepted: Proofs of work accepted in it.
+        rejected: Proofs of work rejected in it.
+        score: Its total score.
+        completed: When it was completed. On the wire: seconds since the epoch.
+        duration: How long it took. On the wire: seconds.
+    """
 
     id: int
-    """Unique within the pool. Ids rise with time."""
     difficulty: float
-    """The difficulty when it was completed."""
     accepted: int
-    """Proofs of work accepted in it."""
     rejected: int
-    """Proofs of work rejected in it."""
     score: float
-    """Its total score."""
     completed: datetime
-    """When it was completed. On the wire: seconds since the epoch."""
     duration: timedelta
-    """How long it took. On the wire: seconds."""
 
     @property
     def hash_rate(self) -> HashRate:
@@ -200,18 +218,21 @@ class Shift(_Proofs):
 
 @frozen(weakref_slot=False)
 class UserShift(_Proofs):
-    """A user's part in the current shift, `User.shift`."""
+    """A user's part in the current shift, `User.shift`.
+
+    Attributes:
+        start: When the shift began. On the wire: seconds since the epoch.
+        accepted: The user's proofs of work accepted in it.
+        rejected: The user's proofs of work rejected in it.
+        user_score: The user's score so far.
+        total_score: The whole pool's score so far.
+    """
 
     start: datetime
-    """When the shift began. On the wire: seconds since the epoch."""
     accepted: int
-    """The user's proofs of work accepted in it."""
     rejected: int
-    """The user's proofs of work rejected in it."""
     user_score: float
-    """The user's score so far."""
     total_score: float
-    """The whole pool's score so far."""
 
     @property
     def share(self) -> float:
@@ -221,20 +242,23 @@ class UserShift(_Proofs):
 
 @frozen(weakref_slot=False)
 class Work:
-    """A worker's proofs of work for one commodity, in `Worker.work`."""
+    """A worker's proofs of work for one commodity, in `Worker.work`.
+
+    Attributes:
+        total_accepted: Accepted since the worker was made. Shares per interval are differences of this.
+        total_rejected: Rejected since the worker was made.
+        round_accepted: No longer used by the pool: always 0.
+        round_rejected: No longer used by the pool: always 0.
+        checkpoint_accepted: Accepted before the last reset (checkpoint).
+        checkpoint_rejected: Rejected before the last reset (checkpoint).
+    """
 
     total_accepted: int
-    """Accepted since the worker was made. Shares per interval are differences of this."""
     total_rejected: int
-    """Rejected since the worker was made."""
     round_accepted: int
-    """No longer used by the pool: always 0."""
     round_rejected: int
-    """No longer used by the pool: always 0."""
     checkpoint_accepted: int
-    """Accepted before the last reset (checkpoint)."""
     checkpoint_rejected: int
-    """Rejected before the last reset (checkpoint)."""
 
     @property
     def reject_rate(self) -> float:
@@ -244,40 +268,47 @@ class Work:
 
 @frozen(weakref_slot=False)
 class Worker:
-    """One of a user's workers, in `User.workers`."""
+    """One of a user's workers, in `User.workers`.
+
+    Attributes:
+        name: Its name.
+        hash_rate: Its hash rate. On the wire: Mhps.
+        last_work: When it last sent a proof of work; None if it never did. On the wire: seconds since the epoch.
+        alive: Whether a proof of work came within the last 5 minutes.
+        work: Its work by commodity, for example `BTC`.
+    """
 
     name: str
-    """Its name."""
     hash_rate: HashRate
-    """Its hash rate. On the wire: Mhps."""
     last_work: datetime | None
-    """When it last sent a proof of work; None if it never did. On the wire: seconds since the epoch."""
     alive: bool
-    """Whether a proof of work came within the last 5 minutes."""
     work: Mapping[str, Work]
-    """Its work by commodity, for example `BTC`."""
 
 
 @frozen(weakref_slot=False)
 class User:
-    """A user, from `/api/users` (the key's owner) or `/api/users/USERNAME`."""
+    """A user, from `/api/users` (the key's owner) or `/api/users/USERNAME`.
+
+    Attributes:
+        name: The user's name.
+        active_workers: How many of the workers are mining.
+        hash_rate: The hash rate of all workers together. On the wire: Mhps.
+        now: The server's time when it answered. On the wire: seconds since the epoch.
+        round_start: When the current round of each commodity began. On the wire: seconds since the epoch.
+        shift: The user's part in the current shift.
+        balances: The balance in each commodity, in its coin. A commodity without a balance may be absent: see
+            `balance`.
+        workers: The user's workers.
+    """
 
     name: str
-    """The user's name."""
     active_workers: int
-    """How many of the workers are mining."""
     hash_rate: HashRate
-    """The hash rate of all workers together. On the wire: Mhps."""
     now: datetime
-    """The server's time when it answered. On the wire: seconds since the epoch."""
     round_start: Mapping[str, datetime]
-    """When the current round of each commodity began. On the wire: seconds since the epoch."""
     shift: UserShift
-    """The user's part in the current shift."""
     balances: Mapping[str, Decimal]
-    """The balance in each commodity, in its coin. A commodity without a balance may be absent: see `balance`."""
     workers: tuple[Worker, ...]
-    """The user's workers."""
 
     def balance(self, commodity: str) -> Decimal:
         """Return the balance in `commodity`, for example `BTC`, in its coin; 0 where the pool lists none."""

@@ -1,9 +1,11 @@
 """The public face: names, signatures and types, pinned. A change here is a change for every user."""
 
 import inspect
+import pydoc
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from importlib import metadata
 from textwrap import dedent
 from typing import Any, get_type_hints
@@ -16,6 +18,7 @@ from bitminter_async import (
     BlockChanged,
     BlockFound,
     Client,
+    HashRate,
     Pool,
     Stream,
     Users,
@@ -118,6 +121,7 @@ _FIELDS = {
         worker: Worker, user: str, time: datetime, accepted: Mapping[str, int], rejected: Mapping[str, int]
     """,
 }
+_MORE_FIELDS = {"BlockStatus": "PROCESSING UNCONFIRMED STALE ORPHAN CONFIRMED", "Client": "pool users"}
 _DERIVED = {
     "Block": {"effort": float, "luck": float, "reject_rate": float},
     "ChainRound": {"effort": float, "reject_rate": float},
@@ -208,3 +212,16 @@ def test_nothing_is_logged_where_logging_is_not_set_up() -> None:
     """
     run = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)  # noqa: S603  # our own
     assert run.stderr == "second\n"
+
+
+@pytest.mark.parametrize("name", sorted({*_FIELDS, *_MORE_FIELDS} - {"Receipt"}))
+def test_help_tells_of_each_field(name: str) -> None:
+    """What `help()` prints of a class has a line for each field, which tells what it is, and its unit on the wire."""
+    kind = getattr(bitminter_async, name)
+    shown = pydoc.plain(pydoc.render_doc(kind)).replace("|", "")
+    told = dict(re.findall(r"^ +(\w+): ([A-Z0-9].*(?:\n {9,}.*)*\.)$", shown, re.MULTILINE))
+    fields = {} if name == "Client" else get_type_hints(kind)
+    assert {*fields, *_MORE_FIELDS.get(name, "").split()} <= told.keys()
+    if kind.__module__.endswith("records"):
+        for field in (field for field, hint in fields.items() if hint in {timedelta, datetime, HashRate}):
+            assert "On the wire: " in told[field]
