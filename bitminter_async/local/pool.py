@@ -125,7 +125,7 @@ class LocalPool:
 
         Args:
             port: 0 picks a free one.
-            host: An IPv4 address, or a name that has one.
+            host: An IPv4 address, or a name that has one; `0.0.0.0`: every address that this machine has.
 
         Raises:
             OSError: The port is in use, or the address not this machine's.

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bitminter_async import Client
 from bitminter_async.local import LocalPool
 from bitminter_async.local.__main__ import main
 from tests.support.pools import KEY
@@ -57,6 +58,15 @@ async def test_it_answers_over_a_socket(pool: LocalPool) -> None:
         assert user.json()["name"] == "a/b"
         assert len({answer.extensions["network_stream"].get_extra_info("client_addr") for answer in (stats, user)}) == 1
     assert [request.client for request in pool.requests] == ["127.0.0.1"] * 4
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", ""])  # noqa: S104  # for a moment, and what is told is invented
+async def test_who_listens_everywhere_is_told_where_to_ask(pool: LocalPool, host: str) -> None:
+    """A pool on every address of this machine gives one that can be asked, which a client takes for loopback."""
+    async with pool.serve(host=host) as url:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        async with Client(KEY, base_url=url) as client:
+            assert (await client.users.get()).name == "dave"
 
 
 async def test_it_leaves_nothing_behind(pool: LocalPool) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Any, cast
 
 from httpx import RemoteProtocolError
@@ -32,7 +33,7 @@ class _Connection(H11Protocol):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
-    """Serve the application in the running loop, and give its base URL.
+    """Serve the application in the running loop, and give a base URL at which this machine can ask it.
 
     This is uvicorn's protocol without its server, which would take over the process's signals.
     """
@@ -57,7 +58,9 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
         lambda: _Connection(config=config, server_state=state, app_state={}), host, port, family=socket.AF_INET
     )
     try:
-        yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
+        address, bound_port = server.sockets[0].getsockname()
+        # Where it listens on every address, the loopback's is one of them; 0.0.0.0 itself is none that can be asked.
+        yield f"http://{'127.0.0.1' if ip_address(address).is_unspecified else host}:{bound_port}"
     finally:
         server.close()
         for connection in list(connections):
