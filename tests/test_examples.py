@@ -1,5 +1,6 @@
 """Every example that ends runs as it stands, against a pool of its own and against one that the environment names."""
 
+import ast
 import asyncio
 import os
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import bitminter_async
 from bitminter_async.local import LocalPool
 
 _EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -84,3 +86,22 @@ async def test_an_example_without_a_key_says_what_to_do() -> None:
     assert "the key is missing" in run.stderr
     assert run.stderr.endswith("Set BITMINTER_KEY to a key that may read it.\n")
     assert [request.status for request in pool.requests] == [401]
+
+
+async def test_an_outage_of_a_walk_may_be_a_block(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The README's loop that takes a walk up again outlasts a block of the client, and loses no record by it."""
+    readme = (_EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n([^`]*GapError[^`]*)^```", readme, re.MULTILINE)
+    pool = LocalPool()
+    async with pool.client() as client:
+        blocks = [block async for block in client.pool.iter_blocks()]
+    before = len(pool.requests)
+    monkeypatch.setattr(bitminter_async, "Client", pool.client)
+    pool.fail_next(403)
+    await eval(compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})  # noqa: S307  # it is ours
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert "the pool has blocked this client" in first
+    assert last == f"{len(blocks)} blocks in all"
+    assert [request.status for request in pool.requests[before:]].count(403) == 1
