@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from math import inf
 
 from bitminter_async import Block, Client
 from bitminter_async.local import LocalPool
@@ -26,7 +27,8 @@ async def print_luck(client: Client, commodity: str, limit: int) -> None:
     print(f"Week of     Blocks  Lost   Luck  Income in {commodity}")
     for monday, blocks in weeks.items():
         expected = sum(block.difficulty for block in blocks)
-        luck = expected / sum(block.accepted for block in blocks)
+        worked = sum(block.accepted for block in blocks)
+        luck = expected / worked if worked else inf
         earning = [block for block in blocks if block.confirmations_left >= 0]
         income = sum(block.income for block in earning)
         print(f"{monday}  {len(blocks):>6}  {len(blocks) - len(earning):>4}  {luck:>5.0%}  {income:.8f}")

@@ -25,8 +25,8 @@ def print_workers(user: User) -> None:
     print(f"{user.name}'s workers: {user.hash_rate} from {user.active_workers} of {len(user.workers)}\n")
     print(f"{'Name':<12} {'Hash rate':>12}  {'BTC shares':>15}  {'Rejected':>8}  State")
     for worker in user.workers:
-        work = worker.work["BTC"]
-        shares = f"{work.total_accepted:>15,}  {work.reject_rate:>8.2%}"
+        work = worker.work.get("BTC")  # a commodity that it has not mined may be absent
+        shares = f"{work.total_accepted:>15,}  {work.reject_rate:>8.2%}" if work else f"{0:>15}  {'-':>8}"
         print(f"{worker.name:<12} {worker.hash_rate:>12}  {shares}  {state(worker, user.now)}")
     print()
     for commodity, balance in user.balances.items():
