@@ -1,18 +1,21 @@
 """Announce the blocks that the pool finds, with luck and income, and correct it where one is lost.
 
 It watches the pool that BITMINTER_URL names; else a local pool that it serves itself, where an hour passes in a second.
-Its state file keeps the last block and those not settled yet, so that a restart misses nothing.
+Its state file keeps the last block and those not settled yet, so that a restart misses nothing. It tells at least once:
+killed after it has told something and before the file says so, it tells that again, rather than never.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import sys
 from contextlib import AsyncExitStack, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
-from bitminter_async import Block, BlockChanged, BlockFound, Client
+from bitminter_async import BitminterError, Block, BlockChanged, BlockFound, Client
 from bitminter_async.local import LocalPool
 
 
@@ -29,33 +32,49 @@ def correct(block: Block) -> str:
     return f"{block.chain} block {block.height} is {'confirmed' if block.confirmations_left == 0 else lost}"
 
 
-def keep(state: Path, last: int, unsettled: set[int]) -> None:
-    """Write the state file: whole, or not at all."""
-    state.with_suffix(".new").write_text(json.dumps([last, *sorted(unsettled)]))
-    state.with_suffix(".new").replace(state)
-
-
 async def watch(client: Client, every: float, state: Path) -> None:
     """Announce, correct, and remember."""
-    if not state.exists():
-        newest = await client.pool.blocks(max=1)
-        keep(state, newest[0].id if newest else 0, set())
-    last, *ids = json.loads(state.read_text())
+    known = read(state)
+    if not known:
+        await anext(client.watch.stats(every=every))  # it waits while the pool is down, where a call gives up
+        known = [block.id for block in await client.pool.blocks(max=1)] or [0]
+    last, *ids = known
+    write(state, known)  # what cannot be written ends it here, before anything is told
     unsettled = set(ids)
     async for event in client.watch.blocks(every=every, after=last, unsettled=unsettled):
         match event:
             case BlockFound(block):
-                print(announce(block), flush=True)
+                print(announce(block))
                 last = block.id
             case BlockChanged(_, block) if block.id in unsettled and block.status.settled:
-                print(correct(block), flush=True)
+                print(correct(block))
             case _:
                 continue  # on its way, or found before the first start
         if block.status.settled:
             unsettled.discard(block.id)
         else:
             unsettled.add(block.id)
-        keep(state, last, unsettled)
+        try:
+            write(state, [last, *sorted(unsettled)])
+        except OSError as error:  # the next change writes this one as well
+            print(f"A restart would tell this again: {error}", file=sys.stderr)
+
+
+def read(state: Path) -> list[int]:
+    """Read the last block's id, then those not settled. A broken file is put aside, and it begins with what comes."""
+    try:
+        return [abs(int(number)) for number in json.loads(state.read_text())] if state.exists() else []
+    except (OverflowError, TypeError, ValueError) as error:
+        print(f"{state} is broken and put aside: {error}", file=sys.stderr)
+        state.replace(f"{state}.broken")
+        return []
+
+
+def write(state: Path, ids: list[int]) -> None:
+    """Write the state file: whole, or not at all."""
+    new = Path(f"{state}.new")
+    new.write_text(json.dumps(ids))
+    new.replace(state)
 
 
 async def main() -> None:
@@ -68,12 +87,20 @@ async def main() -> None:
         url, every, state = os.environ.get("BITMINTER_URL"), options.every, Path("block_bot.json")
         if not url:
             url, every = await stack.enter_async_context(LocalPool(speed=3600).serve()), 1.0
-            state = Path(mkdtemp()) / "demo.json"  # that pool begins anew each time
+            state = Path(stack.enter_context(TemporaryDirectory())) / "demo"  # that pool begins anew each time
         client = await stack.enter_async_context(Client(base_url=url))
-        print(f"Watching the blocks at {url}, every {every:g} s", flush=True)
+        print(f"Watching the blocks at {url}, every {every:g} s")
         await watch(client, every, options.state or state)
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        asyncio.run(main())
+    console = sys.stdout
+    if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as its code
+        console.reconfigure(errors="backslashreplace", line_buffering=True)
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(main())
+    except (BitminterError, OSError, ValueError) as error:
+        with suppress(AttributeError, OSError):
+            console.close()  # or Python tries to print once more, on its way out, what could not be printed
+        sys.exit(" ".join(str(error).split()))

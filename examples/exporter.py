@@ -5,8 +5,11 @@ It asks the pool that BITMINTER_URL names, with the key in BITMINTER_KEY, or one
 
 import asyncio
 import os
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
+from io import TextIOWrapper
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -17,10 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bitminter_async import BitminterError, Client, PoolStats, User
+from bitminter_async import BitminterError, Client, Forbidden, KeyRefused, PoolStats, Unauthorized, User
 from bitminter_async.local import LocalPool
-
-PORT = int(os.environ.get("PORT", "9420"))
 
 
 class Figures(Collector):
@@ -53,11 +54,20 @@ class Figures(Collector):
 
 async def main() -> None:
     """Find a pool and serve its figures until Ctrl-C."""
+    port = os.environ.get("PORT") or "9420"
+    if not port.isdecimal() or int(port) not in range(65536):
+        sys.exit(f"PORT is a number from 0 to 65535, not {port!r}")
     async with AsyncExitStack() as stack:
         url, key, pool = os.environ.get("BITMINTER_URL"), None, LocalPool(speed=60)
         if not url:
             key, url = pool.add_user("demo"), await stack.enter_async_context(pool.serve())
         client = await stack.enter_async_context(Client(key, base_url=url, attempts=1, timeout=5))
+        try:
+            await client.users.get()
+        except (Unauthorized, Forbidden, KeyRefused):
+            raise
+        except BitminterError as error:
+            print(error.summary, file=sys.stderr)  # it may pass
 
         async def metrics(_: Request) -> Response:
             figures, registry = Figures(), CollectorRegistry()
@@ -65,15 +75,26 @@ async def main() -> None:
                 figures.stats = await client.pool.stats()
                 figures.user = await client.users.get()
             except BitminterError as error:
-                print(error, flush=True)
+                print(error.summary, file=sys.stderr)
             registry.register(figures)
             return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-        print(f"http://127.0.0.1:{PORT}/metrics has the figures of {url}", flush=True)
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", int(port))))
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}/metrics has the figures of {url}")
         app = Starlette(routes=[Route("/metrics", metrics)])
-        await uvicorn.Server(uvicorn.Config(app, port=PORT, log_level="warning")).serve()
+        await uvicorn.Server(uvicorn.Config(app, log_level="warning")).serve(sockets=[listener])
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        asyncio.run(main())
+    console = sys.stdout
+    if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as its code
+        console.reconfigure(errors="backslashreplace", line_buffering=True)
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(main())
+    except Unauthorized as error:
+        sys.exit(f"{error}; set BITMINTER_KEY to a key that may read it")
+    except (BitminterError, OSError, ValueError) as error:
+        with suppress(AttributeError, OSError):
+            console.close()  # or Python tries to print once more, on its way out, what could not be printed
+        sys.exit(" ".join(str(error).split()))

@@ -5,12 +5,14 @@ It asks a local pool that it serves itself, or the one that BITMINTER_URL names.
 
 import asyncio
 import os
+import sys
 from collections import defaultdict
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from io import TextIOWrapper
 from math import inf
 
-from bitminter_async import Block, Client
+from bitminter_async import BitminterError, Block, Client
 from bitminter_async.local import LocalPool
 
 
@@ -45,4 +47,14 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    console = sys.stdout
+    if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as its code
+        console.reconfigure(errors="backslashreplace", line_buffering=True)
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # as shells expect
+    except (BitminterError, OSError, ValueError) as error:
+        with suppress(AttributeError, OSError):
+            console.close()  # or Python tries to print once more, on its way out, what could not be printed
+        sys.exit(" ".join(str(error).split()))

@@ -5,9 +5,11 @@ It asks a local pool that it serves itself, or the one that BITMINTER_URL names,
 
 import asyncio
 import os
-from contextlib import AsyncExitStack
+import sys
+from contextlib import AsyncExitStack, suppress
+from io import TextIOWrapper
 
-from bitminter_async import Client
+from bitminter_async import BitminterError, Client, Unauthorized
 from bitminter_async.local import LocalPool
 
 
@@ -54,4 +56,16 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    console = sys.stdout
+    if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as its code
+        console.reconfigure(errors="backslashreplace", line_buffering=True)
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # as shells expect
+    except Unauthorized as error:
+        sys.exit(f"{error}; set BITMINTER_KEY to a key that may read it")
+    except (BitminterError, OSError, ValueError) as error:
+        with suppress(AttributeError, OSError):
+            console.close()  # or Python tries to print once more, on its way out, what could not be printed
+        sys.exit(" ".join(str(error).split()))

@@ -6,10 +6,11 @@ It asks a local pool that it serves itself, or the one that BITMINTER_URL names,
 import asyncio
 import os
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
+from io import TextIOWrapper
 
-from bitminter_async import Client, Forbidden, Unauthorized, User, Worker
+from bitminter_async import BitminterError, Client, Unauthorized, User, Worker
 from bitminter_async.local import LocalPool
 
 
@@ -45,11 +46,20 @@ async def main() -> None:
             pool.advance(1800)
             url = await stack.enter_async_context(pool.serve())
         client = await stack.enter_async_context(Client(key, base_url=url))
-        try:
-            print_workers(await client.users.get())
-        except (Unauthorized, Forbidden) as error:
-            sys.exit(f"{error}\nSet BITMINTER_KEY to a key that may read it.")
+        print_workers(await client.users.get())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    console = sys.stdout
+    if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as its code
+        console.reconfigure(errors="backslashreplace", line_buffering=True)
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # as shells expect
+    except Unauthorized as error:
+        sys.exit(f"{error}; set BITMINTER_KEY to a key that may read it")
+    except (BitminterError, OSError, ValueError) as error:
+        with suppress(AttributeError, OSError):
+            console.close()  # or Python tries to print once more, on its way out, what could not be printed
+        sys.exit(" ".join(str(error).split()))
