@@ -14,6 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +37,8 @@ _EXAMPLES = Path(__file__).parent.parent / "examples"
 _ENDING = ["history", "quickstart", "workers"]
 _SERVICES = ["block_bot", "exporter", "idle_alert", "recorder"]
 _KEYED = ["exporter", "idle_alert", "quickstart", "recorder", "workers"]
+
+_SHORT = timedelta(hours=2)  # a long history takes its time to make
 
 Run = Callable[..., tuple[Any, str]]
 
@@ -139,7 +142,7 @@ def test_ctrl_c(example: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("example", _KEYED)
 async def test_a_key_that_does_not_do(example: str, run: Run) -> None:
     """Where the key is missing or wrong, the line says so and what to set; else which permission it lacks."""
-    pool = LocalPool()
+    pool = LocalPool(history=_SHORT)
     keys = {"is missing": "", "is wrong": "X" * 32, "lacks access": pool.add_user("demo", permission=False)}
     async with pool.serve() as url:
         for problem, key in keys.items():
@@ -153,7 +156,7 @@ async def test_a_key_that_does_not_do(example: str, run: Run) -> None:
 @pytest.mark.parametrize("example", _ENDING)
 async def test_an_answer_that_is_none(example: str, run: Run) -> None:
     """An example that asks once ends in one line where it is blocked, or gets what the API does not document."""
-    pool = LocalPool()
+    pool = LocalPool(history=_SHORT)
     async with pool.serve() as url:
         pool.fail_next(200, body=b"{}")
         unread, _ = await asyncio.to_thread(run, example, BITMINTER_URL=url, BITMINTER_KEY=pool.add_user("demo"))
@@ -168,7 +171,7 @@ async def test_an_answer_that_is_none(example: str, run: Run) -> None:
 @pytest.mark.parametrize("example", ["quickstart", "workers"])
 async def test_a_console_that_lacks_letters(example: str, run: Run) -> None:
     """What the console cannot print, it gets as its code; nothing ends by it."""
-    pool = LocalPool()
+    pool = LocalPool(history=_SHORT)
     key = pool.add_user("demo")
     pool.add_worker("demo", "矿工", alive=False)
     async with pool.serve() as url:
@@ -209,7 +212,7 @@ class _Webhook:
 
     def __init__(self, *answers: Response) -> None:
         self.posted: list[str] = []
-        self.pool = LocalPool()
+        self.pool = LocalPool(history=_SHORT)
         self.key = self.pool.add_user("demo", workers=2)
         self.pool.set_worker_alive("demo", "rig1", alive=False)
         self._answers = [*answers]
@@ -273,7 +276,7 @@ class _Bot:
 
     name: str
     state: Path
-    pool: LocalPool = field(factory=LocalPool)
+    pool: LocalPool = field(factory=partial(LocalPool, history=_SHORT))
     key: str = ""
     told: tuple[object, ...] = ()
 
@@ -446,7 +449,7 @@ async def test_a_locked_database(run: Run, tmp_path: Path, monkeypatch: pytest.M
         def is_there(wanted: int = times, stderr: _Unlocking = stderr) -> bool:
             return "Trying" in stderr.getvalue() and count("pool") >= wanted and count("worker") >= 2 * wanted
 
-        pool = LocalPool()
+        pool = LocalPool(history=_SHORT)
         key = pool.add_user("demo", workers=2)
         pool.set_worker_alive("demo", "rig1", alive=False)
         await _live(run, pool, "recorder", "--db", file, until=is_there, BITMINTER_KEY=key)
@@ -464,7 +467,7 @@ def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
 
 async def test_a_plot_on_a_console_that_lacks_letters(run: Run, tmp_path: Path) -> None:
     """The plot is printed, as far as it can be, where the console has none of its letters."""
-    pool = LocalPool()
+    pool = LocalPool(history=_SHORT)
     options, environment = ("--db", tmp_path / "db"), {"encoding": "ascii", "BITMINTER_KEY": pool.add_user("demo")}
     seen = partial(_polled, pool, "/api/users", 2)
     _, plot = await _live(run, pool, "recorder", *options, until=seen, **environment)
