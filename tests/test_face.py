@@ -108,8 +108,8 @@ _FIELDS = {
     """,
     "Receipt": """
         since: datetime, calls: int, requests: int, cached: int, joined: int, retried: int, rests: int,
-        blocks: int, rested: timedelta, shortest_gap: timedelta | None, mean_gap: timedelta | None, longest_wait: timedelta,
-        bytes_received: int
+        blocks: int, rested: timedelta, shortest_gap: timedelta | None, mean_gap: timedelta | None,
+        longest_wait: timedelta, bytes_received: int
     """,
     "HashRate": "hps: float",
     "BlockFound": "block: Block",
