@@ -152,6 +152,17 @@ def test_a_client_is_made_outside_a_loop_and_belongs_to_its_first() -> None:
             )
 
 
+async def test_a_client_is_entered_after_its_first_call() -> None:
+    """On its own loop a client may be used before it is entered, and entered again."""
+    fake = Fake(answer(5))
+    client = Client(base_url=POOL, transport=fake)
+    await client.pool.workers()
+    async with client:
+        assert await client.pool.workers() == 5
+    assert len(fake.sent) == 1
+    assert fake.is_closed
+
+
 def test_a_client_needs_asyncio() -> None:
     """Under trio, or wherever else no asyncio loop runs, the first use says so in a sentence."""
     client = Client(base_url=POOL, transport=Fake())
@@ -232,10 +243,14 @@ async def test_a_client_shows_what_it_is(options: dict[str, Any], shown: str) ->
     assert repr(client) == f"<Client of {shown}, closed>"
 
 
+def make_transport(**_: Any) -> Fake:
+    """Stand in for the transport that a client makes itself."""
+    return Fake(answer(5))
+
+
 def test_an_unclosed_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that opened connections and is dropped is a ResourceWarning that names its pool; no loop need run."""
-    fake = Fake(answer(5))
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: fake)
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
     client = Client(base_url=POOL)
     asyncio.run(client.pool.workers())
     with pytest.warns(ResourceWarning, match=rf"^unclosed <Client of {POOL} without key, open>$"):
@@ -244,7 +259,7 @@ def test_an_unclosed_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_other_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was closed, never asked, could not be made, or was given its transport, is dropped without a word."""
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: Fake(answer(5)))
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
 
     async def use(client: Client) -> None:
         async with client:

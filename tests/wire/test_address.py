@@ -133,7 +133,11 @@ async def test_a_dead_proxy_is_named(
     if not given:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
     fake = Fake(failure, repeat=True) if failure else Fake(answer(), delay=1e6, repeat=True)
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: fake)
+
+    def make_transport(**_: Any) -> Fake:
+        return fake
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", make_transport)
     with pytest.raises(kind, match=r", through the proxy http://proxy\.example:3128$") as caught:
         await make_wire(None, proxy=proxy if given else None).send(STATS_CALL, nothing)
     assert type(caught.value) is kind
