@@ -11,6 +11,7 @@ __all__ = ["Received"]
 
 _MAX_BODY = 8 * 2**20
 _TOO_LARGE = Fault("$", "at most 8 MiB", "more")
+_NOT_ONE_GZIP = Fault("$", "gzip", "gzip that is cut short or followed by something else")
 _GZIP = 31  # zlib's window bits for a gzip header and nothing else
 _SHOWN = 40
 
@@ -51,5 +52,8 @@ class Received:
             if len(self.body) > _MAX_BODY:
                 self.fault = _TOO_LARGE
                 return
-        if inflater and self.size and (not inflater.eof or inflater.unused_data):
-            self.fault = Fault("$", "gzip", "gzip that is cut short or followed by something else")
+            if inflater and inflater.unused_data:  # which keeps all that comes after the end
+                self.fault = _NOT_ONE_GZIP
+                return
+        if inflater and self.size and not inflater.eof:
+            self.fault = _NOT_ONE_GZIP

@@ -141,6 +141,29 @@ async def test_a_broken_body_is_a_decode_error(response: httpx.Response, fault: 
     assert error.__context__ is None
 
 
+@pytest.mark.parametrize("first", [ZIPPED, ZIPPED + b"more"], ids=["end", "end and more"])
+@pytest.mark.parametrize("after", [bytes(2**16), b"x", ZIPPED], ids=["zeros", "x", "gzip"])
+async def test_nothing_is_read_after_the_end_of_gzip(first: bytes, after: bytes) -> None:
+    """The gzip's end is the answer's: of endless bytes after it one chunk is taken at most, and none is kept."""
+
+    class Endless(Chunks):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield first
+            while True:
+                taken.append(after)
+                assert len(taken) < 10
+                yield after
+
+    taken: list[bytes] = []
+    stream = Endless([])
+    wire = make_wire(Fake(httpx.Response(200, headers=GZIP, stream=stream)))
+    with pytest.raises(DecodeError, match="gzip that is cut short or followed by something else"):
+        await wire.send(STATS_CALL, nothing)
+    assert len(taken) == (first == ZIPPED)
+    assert wire.bytes_received == len(first + b"".join(taken))
+    assert stream.is_closed
+
+
 def cut_short(status: int, headers: dict[str, str]) -> httpx.Response:
     """A response whose body breaks off."""
     return httpx.Response(status, headers=headers, stream=Chunks([b"half of", httpx.ReadError("cut")]))
