@@ -21,7 +21,7 @@ __all__ = ["FROM_MINUS_ONE", "GHPS", "MAPPINGS", "SCALARS", "Scalar", "fields", 
 T = TypeVar("T")
 
 _MAX_INT = 2**63 - 1
-_MAX_AMOUNT = Decimal(2**52)
+_MIN_AMOUNT, _MAX_AMOUNT = Decimal(-(2**52)), Decimal(2**52)
 _LEAST_DIGIT = -100  # the power of ten of an amount's first digit: below it, printing one would take for ever
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _LONGEST = 86_399_999_999_999  # seconds in the longest timedelta, less a day
@@ -49,7 +49,8 @@ class Scalar(Kind[T]):
 def _amount(number: object) -> Decimal:
     # Of an integer msgspec makes an int, of any other number, by its own text, a Decimal (`float_hook`).
     amount = Decimal(number) if type(number) is int else number
-    if type(amount) is Decimal and abs(amount) <= _MAX_AMOUNT and amount.adjusted() > _LEAST_DIGIT:
+    # Compared as it is: `abs` or a minus would round to the digits of the caller's decimal context.
+    if type(amount) is Decimal and _MIN_AMOUNT <= amount <= _MAX_AMOUNT and amount.adjusted() > _LEAST_DIGIT:
         return amount
     raise ValueError
 

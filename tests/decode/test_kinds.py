@@ -1,7 +1,7 @@
 """Every field of every record: what it takes from the wire, and what it refuses."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
 import pytest
@@ -71,7 +71,21 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "count": (*NO_INTEGER, "-1", '"-1"', "-1.0", '"9223372036854775808"'),
     "confirmations": (*NO_INTEGER, "-2", '"-2"', "-1.5", '"-1.5"'),
     "measure": (*NO_NUMBER, "null", "-1", '"-1"', "-0.1", '"-0.1"', "1.1e99"),
-    "money": (*NO_NUMBER, "null", "4503599627370497", '"4503599627370496.1"', "1e16", '"1e16"', "-1e16"),
+    "money": (
+        *NO_NUMBER,
+        "null",
+        "4503599627370497",
+        '"4503599627370496.1"',
+        "1e16",
+        '"1e16"',
+        "-1e16",
+        "4503599627370496.00000001",
+        "1e-101",
+        "1e400",
+        "1e999999999",
+        "1e-999999999",
+        f"1e{'9' * 30}",
+    ),
     "moment": (*NO_NUMBER, "null", "-1", '"-1"', "-0.1", "1e20", '"1e20"', "253402300800", '"253402300799.1"'),
     "moment or none": (*NO_NUMBER, "-1", '"-1"', "1e20", "253402300800"),
     "span": (*NO_NUMBER, "null", "-1", '"-1"', "86400000000000", "1e15", '"1e15"'),
@@ -131,6 +145,13 @@ def test_a_hash_rate_is_in_the_unit_of_its_endpoint(kind: Any, path: Path) -> No
         ("0.1", "0.1"),
         ("-0.5", "-0.5"),
         ("20999999.9769", "20999999.9769"),
+        ("1234567890.12345678", "1234567890.12345678"),
+        ("25.10000000", "25.10000000"),
+        ("0.30000000000000004440892098500626", "0.30000000000000004440892098500626"),
+        ("1e-99", f"0.{'0' * 98}1"),
+        ("25.1e-30", f"0.{'0' * 28}251"),
+        ("1E+3", "1000"),
+        ("4.5e15", "4500000000000000"),
         ("4503599627370495", "4503599627370495"),
         ("4503599627370496.0", "4503599627370496.0"),
         ("-4503599627370496", "-4503599627370496"),
@@ -138,6 +159,9 @@ def test_a_hash_rate_is_in_the_unit_of_its_endpoint(kind: Any, path: Path) -> No
         ('"0.21323507"', "0.21323507"),
         ('"0.10"', "0.10"),
         ('"25"', "25"),
+        ('"1234567890.12345678"', "1234567890.12345678"),
+        ('"25.10000000"', "25.10000000"),
+        ('"1E+3"', "1000"),
         ('"-0.50"', "-0.50"),
         ('"123456789.12345678901234567890"', "123456789.12345678901234567890"),
     ],
@@ -146,8 +170,20 @@ def test_money_is_exact(kind: Any, path: Path, raw: str, text: str) -> None:
     """An amount is what its digits say, no more and no less, and as a string keeps every digit."""
     amount = at(decode(with_raw(kind, path, raw), kind), path)
     assert type(amount) is Decimal
-    assert amount.as_tuple() == Decimal(text).as_tuple()
     assert f"{amount:f}" == text
+    assert amount == Decimal(text)
+
+
+@each_leaf("money")
+def test_money_is_exact_whatever_the_caller_calculates_with(kind: Any, path: Path) -> None:
+    """A caller's decimal context of few digits rounds no amount, and one that forbids rounding refuses none."""
+    taken, too_much = "1234567890.12345678", "4503599627370497"
+    with localcontext() as context:
+        context.prec, context.traps[Inexact] = 4, False
+        assert str(at(decode(with_raw(kind, path, taken), kind), path)) == taken
+        assert refused(kind, path, (taken, too_much)).keys() == {too_much}
+        context.traps[Inexact] = True
+        assert refused(kind, path, (taken, too_much)).keys() == {too_much}
 
 
 @given(st.decimals(0, 10**7, places=8))
