@@ -55,7 +55,8 @@ def _amount(number: object) -> Decimal:
     raise ValueError
 
 
-_moment = partial(datetime.fromtimestamp, tz=UTC)
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)  # by place: by name it would take half as long again
 
 
 def _moment_or_none(seconds: float | None) -> datetime | None:
