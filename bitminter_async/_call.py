@@ -2,7 +2,7 @@
 
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-__all__ = ["PUBLIC", "Call", "Caller", "Kind"]
+__all__ = ["PUBLIC", "Call", "Caller", "Expected", "Kind"]
 
 T = TypeVar("T")
 
@@ -11,6 +11,17 @@ class Kind(Generic[T]):
     """A kind of answer that no type of its own stands for: what is made of it is a `T`."""
 
     __slots__ = ()
+
+
+class Expected(NamedTuple):
+    """What an answer has to be, beyond its kind, to be the answer to its question; None: whatever it is."""
+
+    most: int | None = None
+    """How many elements a list or mapping has at most."""
+    user: str | None = None
+    """The user's name, as it was asked for."""
+    commodity: str | None = None
+    """The chain of each block."""
 
 
 class Call(NamedTuple, Generic[T]):
@@ -22,8 +33,8 @@ class Call(NamedTuple, Generic[T]):
     """What is made of the answer."""
     params: tuple[tuple[str, str], ...] = ()
     keyed: bool = False
-    most: int | None = None
-    """How many elements the answer may have."""
+    expected: Expected = Expected()
+    """What the answer has to be besides."""
 
 
 PUBLIC = Call("pool/workers", int)

@@ -13,30 +13,33 @@ from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin
 from msgspec import MsgspecError, defstruct
 from msgspec.json import Decoder
 
-from .._call import Kind
+from .._call import Expected, Kind
 from .._wire.answer import Answer
 from ..errors import DecodeError
 from .faults import Reading, read_with_care
+from .fit import misfits
 from .kinds import MAPPINGS, fields, mapping, scalar_of
 
 __all__ = ["decode"]
 
 T = TypeVar("T")
 
+_ANYTHING = Expected()
 
-def decode(answer: Answer, kind: type[T] | Kind[T], most: int | None = None) -> T:
+
+def decode(answer: Answer, kind: type[T] | Kind[T], expected: Expected = _ANYTHING) -> T:
     """Make a record, or whatever else `kind` says, of an answer's body.
 
     Args:
         answer: The answer, with its body.
         kind: A record, a scalar that records are made of, or a tuple or mapping of them. Hash rates by name come
             the fastest first, in whatever order they stand.
-        most: How many elements an array may have.
+        expected: What the answer has to be besides.
 
     Raises:
-        DecodeError: The body is not JSON, or not what `kind` documents.
+        DecodeError: The body is not JSON, not what `kind` documents, or not what is expected.
     """
-    reading = _read(answer, kind, most)
+    reading = _read(answer, kind, expected)
     if not reading.faults:
         return cast("T", reading.value)
     error = DecodeError(answer.url, reading.faults, body=answer.text)
@@ -46,14 +49,16 @@ def decode(answer: Answer, kind: type[T] | Kind[T], most: int | None = None) -> 
     raise error
 
 
-def _read(answer: Answer, kind: Any, most: int | None) -> Reading:
+def _read(answer: Answer, kind: Any, expected: Expected) -> Reading:
     try:
         found = _decoder(kind).decode(answer.body)
-        if most is None or len(found) <= most:
-            return Reading(_form(kind).make(found))
+        if expected.most is None or len(found) <= expected.most:
+            record = _form(kind).make(found)
+            if not any(misfits(record, expected)):
+                return Reading(record)
     except (ArithmeticError, MsgspecError, RecursionError, ValueError):
         pass  # whether it is wrong at all, and how to say so, is for the careful reading
-    return read_with_care(answer, kind, most)
+    return read_with_care(answer, kind, expected)
 
 
 class _Form(NamedTuple):

@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from cattrs import BaseValidationError, ClassValidationError, IterableValidationError
 
+from .._call import Expected
 from .._wire.answer import Answer, printable
 from ..errors import Fault
+from .fit import misfits
 from .kinds import fields, scalar_of
 from .lenient import MAX_FAULTS, Number, UnfitError, is_array, is_object, parse, read
 
@@ -28,8 +31,8 @@ class Reading(NamedTuple):
     notes: Sequence[str] = ()
 
 
-def read_with_care(answer: Answer, kind: Any, most: int | None) -> Reading:
-    """Read an answer's body as a kind, an array of at most so many elements; it may turn out to be right."""
+def read_with_care(answer: Answer, kind: Any, expected: Expected) -> Reading:
+    """Read an answer's body as a kind, and as what is expected of it; it may turn out to be right."""
     try:
         value = parse(answer.body)
     except (RecursionError, ValueError) as exc:
@@ -37,18 +40,27 @@ def read_with_care(answer: Answer, kind: Any, most: int | None) -> Reading:
         why = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
         got = "nothing" if not start else "HTML" if start == b"<" else f"something else ({why})"
         return Reading(None, [Fault("$", "JSON", got)])
-    faults: list[Fault] = []
-    if most is not None and is_array(value) and len(value) > most:
-        faults.append(Fault("$", f"at most {most} elements, as asked", _show(value, answer.mask)))
+    show = partial(_show, mask=answer.mask)
+    faults = [*_surplus(value, expected.most, show)]
     try:
         record = read(kind, value)
     except (UnfitError, BaseValidationError) as exc:
         faults += islice(_faults(exc, "$", answer.mask), MAX_FAULTS)
     else:
+        faults += islice(misfits(record, expected, show), MAX_FAULTS)
         if not faults:
             return Reading(record)
         del record
     return Reading(None, faults, [*islice(_ids(value, faults, answer.mask), _MAX_NOTES)])
+
+
+def _surplus(value: object, most: int | None, show: Callable[[object], str]) -> Iterator[Fault]:
+    if most is None or not (is_array(value) or is_object(value)) or len(value) <= most:
+        return
+    if is_array(value):
+        yield Fault("$", f"at most {most} elements, as asked", show(value))
+    else:
+        yield Fault("$", f"at most {most} names", show(len(value)))
 
 
 def _faults(error: Exception, path: str, mask: Callable[[str], str]) -> Iterator[Fault]:
@@ -93,4 +105,4 @@ def _show(value: object, mask: Callable[[str], str]) -> str:
         text = mask(value)  # before the cut, or half a key would be left standing
         text = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
         return mask(printable(text if isinstance(value, Number) else json.dumps(text, ensure_ascii=False)))
-    return json.dumps(value)
+    return mask(json.dumps(value))

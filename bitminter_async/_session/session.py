@@ -117,7 +117,7 @@ class Session:
         if call.keyed and self._may_be_blocked:
             await self._exchange(PUBLIC, Flight())  # in a turn of its own; it raises if the client is blocked
         answer, asked = await self._exchange(call, flight)
-        record = decode(answer, call.kind, call.most)
+        record = decode(answer, call.kind, call.expected)
         self._cache.put(call, record, asked)
         return record
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from immutabledict import immutabledict
 
 from .._arguments import MAX_PAGE, check_commodity, check_integer
-from .._call import Call, Caller
+from .._call import Call, Caller, Expected
 from .._decode.kinds import GHPS
 from .._lists.walk import Walk
 from ..records import Block, PoolStats, Round, Shift
@@ -24,7 +24,7 @@ _HASHRATE = Call("pool/hashrate", GHPS)
 _WORKERS = Call("pool/workers", int)
 _USERS = Call("pool/users", int)
 _ROUND = Call("pool/round", Round)
-_TOP50 = Call("pool/top50", immutabledict[str, HashRate])
+_TOP50 = Call("pool/top50", immutabledict[str, HashRate], expected=Expected(most=50))
 
 
 class Pool:
@@ -172,4 +172,4 @@ def _page(path: str, kind: type[T], max: int, offset: int, commodity: str | None
     check_commodity(commodity)
     if commodity is not None:
         params.append(("commodity", commodity))
-    return Call(path, kind, tuple(params), most=max)
+    return Call(path, kind, tuple(params), expected=Expected(most=max, commodity=commodity))

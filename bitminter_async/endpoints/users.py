@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from .._arguments import check_user_name
-from .._call import Call, Caller
+from .._call import Call, Caller, Expected
 from ..records import User
 
 __all__ = ["Users"]
@@ -29,10 +29,12 @@ class Users:
             Forbidden: The key lacks the permission.
             NotFound: There is no such user.
             KeyRefused: The key would travel in the clear, or to a host that nobody chose; nothing was sent.
+            DecodeError: The answer is not what the API documents, or another user's: case and Unicode normal form
+                apart, the name in it is the one asked for.
             BitminterError: Anything else that went wrong on the way.
             ValueError: The name is empty, `.` or `..`, which no URL can carry.
             TypeError: The name is not a string.
         """
         check_user_name(name)
         path = "users" if name is None else f"users/{quote(name, safe='')}"
-        return await self._session.get(Call(path, User, keyed=True), max_age)
+        return await self._session.get(Call(path, User, keyed=True, expected=Expected(user=name)), max_age)

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from immutabledict import immutabledict
 
+from bitminter_async._call import Expected
 from bitminter_async._decode.decode import decode
 from bitminter_async._decode.kinds import GHPS
 from bitminter_async._wire.key import ApiKey, Mask
@@ -27,7 +28,7 @@ def refuse(value: object, kind: Any, most: int | None = None, mask: Mask | None 
     """The error for an answer of these bytes, or of this JSON value."""
     answer = make_answer(value if isinstance(value, bytes) else orjson.dumps(value), mask)
     with pytest.raises(DecodeError) as caught:
-        decode(answer, kind, most)
+        decode(answer, kind, Expected(most))
     error = caught.value
     error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
     return error
@@ -149,12 +150,17 @@ def test_a_fault_shows_what_stood_there(bad: object, got: str) -> None:
 
 
 def test_a_page_longer_than_asked_is_a_fault() -> None:
-    """More elements than were asked for would upset whoever counts on them; their own faults come after."""
+    """More than was asked for would upset whoever counts on it; faults in the elements come after."""
     too_many = ("$", "at most 2 elements, as asked", "an array of 3")
-    assert faults([BLOCK] * 3, BLOCKS, 2) == [too_many]
+    assert faults([{**BLOCK, "id": number} for number in (3, 2, 1)], BLOCKS, 2) == [too_many]
     assert faults([BLOCK, BLOCK, 7], BLOCKS, 2) == [too_many, ("$[2]", "an object", "7")]
     assert faults([BLOCK, 7], BLOCKS, 2) == [("$[1]", "an object", "7")]
     assert faults({}, BLOCKS, 2) == [("$", "an array", "an object")]
+    assert faults({"a": 1, "b": 2, "c": 3}, RANKING, 2) == [("$", "at most 2 names", "3")]
+    assert faults({"a": 1, "b": 2, "c": -3}, RANKING, 2) == [
+        ("$", "at most 2 names", "3"),
+        ("$.c", "a number of Mhps from 0 up", "-3"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,20 @@ from typing import Any
 import pytest
 from immutabledict import immutabledict
 
-from bitminter_async import Block, BlockStatus, ChainRound, Client, HashRate, PoolStats, Round, Shift
+from bitminter_async import (
+    Block,
+    BlockStatus,
+    ChainRound,
+    Client,
+    DecodeError,
+    Fault,
+    HashRate,
+    PoolStats,
+    Round,
+    Shift,
+)
 from tests.support.clients import make_client
-from tests.support.samples import BLOCK, ROUND, SHIFT, STATS
+from tests.support.samples import BLOCK, ROUND, SHIFT, STATS, without
 from tests.support.transport import Fake, answer
 
 METHODS = ["stats", "hashrate", "workers", "users", "round", "blocks", "shifts", "top50"]
@@ -191,7 +202,7 @@ def test_a_wrong_walk_is_named_at_once(arguments: dict[str, Any], kind: type[Exc
 )
 async def test_a_walk_asks_for_its_pages(name: str, arguments: dict[str, Any], query: str | None) -> None:
     """A walk's parameters reach the pool, and nothing is sent before its first record is wanted."""
-    record: Any = BLOCK if name == "iter_blocks" else SHIFT
+    record: Any = {**BLOCK, "chain": "NMC"} if name == "iter_blocks" else SHIFT
     fake = Fake(answer([record]))
     async with make_client(fake) as client:
         walk = getattr(client.pool, name)(**arguments)
@@ -224,3 +235,44 @@ async def test_more_than_was_asked_for_is_refused(name: str) -> None:
         with pytest.raises(Exception, match=r"\$: expected at most 1 elements, as asked, got an array of 2"):
             await method(client, name)(max=1)
     assert fake.paths == [f"/api/pool/{name}?max=1&offset=0"]
+
+
+async def test_more_than_fifty_are_no_top_50() -> None:
+    """Fifty names are the ranking; more are no answer of this API, and are not kept."""
+    names = {f"user{number}": number for number in range(51)}
+    fake = Fake(answer(names), answer(without(names, "user0")))
+    async with make_client(fake) as client:
+        with pytest.raises(DecodeError, match=r"\$: expected at most 50 names, got 51$"):
+            await client.pool.top50()
+        assert len(await client.pool.top50()) == 50
+    assert fake.paths == ["/api/pool/top50"] * 2
+
+
+@pytest.mark.parametrize("name", PAGED)
+@pytest.mark.parametrize("ids", [(5, 6), (5, 5), (9, 8, 7, 7), (1, 2, 3), (9, 7, 8)], ids=str)
+async def test_a_page_out_of_order_is_refused(name: str, ids: tuple[int, ...]) -> None:
+    """Ids fall along the list: a page in which they do not, or in which one stands twice, proves nothing."""
+    record: Any = BLOCK if name == "blocks" else SHIFT
+    fake = Fake(answer([{**record, "id": number} for number in ids]), answer([record]))
+    async with make_client(fake) as client:
+        with pytest.raises(DecodeError, match=r"\$: expected ids that fall along the list, got \d before \d$"):
+            await method(client, name)()
+        assert len(await method(client, name)()) == 1
+    assert fake.paths == [f"/api/pool/{name}?max=10&offset=0"] * 2
+
+
+async def test_blocks_of_another_commodity_are_refused() -> None:
+    """A server that does not heed `commodity` is told of, block by block; case apart, a block's chain is as asked."""
+    blocks = [{**BLOCK, "id": 9 - place, "chain": chain} for place, chain in enumerate(("NMC", "BTC", "nmc", "BTC"))]
+    fake = Fake(answer(blocks), answer(blocks), answer(blocks[::2]))
+    async with make_client(fake) as client:
+        with pytest.raises(DecodeError) as caught:
+            await client.pool.blocks(commodity="NMC")
+        assert len(await client.pool.blocks()) == 4
+        assert len(await client.pool.blocks(commodity="NMC")) == 2
+    assert [*caught.value.faults] == [
+        Fault(f"$[{place}].chain", "the commodity that was asked for", '"BTC"') for place in (1, 3)
+    ]
+    assert caught.value.__notes__ == ["$[1] is the record with id 8", "$[3] is the record with id 6"]
+    asked = "/api/pool/blocks?max=10&offset=0"
+    assert fake.paths == [f"{asked}&commodity=NMC", asked, f"{asked}&commodity=NMC"]

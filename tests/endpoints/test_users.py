@@ -1,5 +1,6 @@
 """User data: whose, with which key, and what the pool's refusals mean."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from bitminter_async import (
     BitminterError,
     Blocked,
     Client,
+    DecodeError,
     Forbidden,
     HashRate,
     KeyRefused,
@@ -77,13 +79,55 @@ async def test_a_user_is_asked_for(name: str | None, path: str, key: str | None,
 @pytest.mark.parametrize(("key_in", "query"), [("header", ""), ("query", f"?key={KEY}")])
 async def test_a_name_is_one_segment(name: str, segment: str, key_in: str, query: str) -> None:
     """Whatever a name holds, it stays one segment of the path, and nothing of it becomes a query."""
-    fake = Fake(answer(USER), answer(b"", 404))
+    fake = Fake(answer(USER, name=name), answer(b"", 404))
     async with make_client(fake, key_in=key_in) as client:
-        await client.users.get(name)
+        assert (await client.users.get(name)).name == name
         with pytest.raises(NotFound) as caught:
             await client.users.get(name, max_age=0)
     assert fake.paths == [f"/api/users/{segment}{query}"] * 2
     assert caught.value.url == f"{POOL}/api/users/{segment}"
+
+
+@pytest.mark.parametrize("other", ["rob", "bob2", "bo", "", "b\u00f6b", "b\u043eb", " bob"])
+async def test_another_users_answer_is_no_answer(other: str) -> None:
+    """A user of another name than the one asked for is a DecodeError, is not kept, and so never served."""
+    fake = Fake(answer(USER, name=other), answer(USER))
+    async with make_client(fake) as client:
+        with pytest.raises(DecodeError) as caught:
+            await client.users.get("bob")
+        assert (await client.users.get("bob")).name == "bob"
+    ((path, expected, got),) = caught.value.faults
+    assert (path, expected, json.loads(got)) == ("$.name", "the name that was asked for", other)
+    assert caught.value.url == f"{POOL}/api/users/bob"
+    assert caught.value.body.startswith('{"name":')
+    assert fake.paths == ["/api/users/bob"] * 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("BOB", "bob"),
+        ("bob", "Bob"),
+        ("zo\u00eb", "zoe\u0308"),
+        ("ZOE\u0308", "zo\u00eb"),
+        ("Stra\u00dfe", "STRASSE"),
+        ("\u1e9b\u0323", "\u1e9b\u0323".upper()),
+    ],
+)
+async def test_a_name_may_be_written_in_another_way(asked: str, name: str) -> None:
+    """The pool may know a user by other cases than were asked for, or in another Unicode normal form."""
+    fake = Fake(answer(USER, name=name))
+    async with make_client(fake) as client:
+        assert (await client.users.get(asked)).name == name
+    assert len(fake.sent) == 1
+
+
+async def test_whoever_owns_the_key_is_the_answer() -> None:
+    """Without a name there is nothing to compare with: any user is the key's owner."""
+    fake = Fake(answer(USER, name="someone"))
+    async with make_client(fake) as client:
+        assert (await client.users.get()).name == "someone"
+    assert fake.paths == ["/api/users"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ _FAILURES: list[tuple[str, Callable[[], Step]]] = [
     ("ServerError", lambda: answer(b"", 500)),
     ("DecodeError", lambda: answer(b"<html>")),
     ("RateLimited", lambda: answer(b"", 429)),
-    ("GapError", lambda: shift_page(1, 2)),
+    ("DecodeError", lambda: shift_page(1, 2)),
 ]
 
 
