@@ -1,7 +1,8 @@
 """Bytes to records, or a DecodeError that says where and what.
 
 msgspec checks types and bounds while it parses, and a function that is generated for each record makes it of what was
-found. Only an answer that is not right at once, be it merely lenient or wrong, is read again with care: see `faults`.
+found. Of a key that stands twice in an object msgspec says nothing, so another counts the keys. Only an answer that is
+not right at once, be it merely lenient or wrong, is read again with care: see `faults`.
 """
 
 import linecache
@@ -10,7 +11,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin
 
-from msgspec import MsgspecError, defstruct
+from msgspec import UNSET, MsgspecError, defstruct
 from msgspec.json import Decoder
 
 from .._call import Expected, Kind
@@ -52,8 +53,10 @@ def decode(answer: Answer, kind: type[T] | Kind[T], expected: Expected = _ANYTHI
 def _read(answer: Answer, kind: Any, expected: Expected) -> Reading:
     try:
         found = _decoder(kind).decode(answer.body)
-        if expected.most is None or len(found) <= expected.most:
-            record = _form(kind).make(found)
+        form = _form(kind)
+        # Each key read has a colon of its own. One more is a key twice, or new to us, or stands in a string.
+        if (expected.most is None or len(found) <= expected.most) and answer.body.count(b":") == form.keys(found):
+            record = form.make(found)
             if not any(misfits(record, expected)):
                 return Reading(record)
     except (ArithmeticError, MsgspecError, RecursionError, ValueError):
@@ -66,6 +69,8 @@ class _Form(NamedTuple):
     """The type as which msgspec reads a kind."""
     make: Callable[[Any], Any]
     """Makes the kind of what was read."""
+    keys: Callable[[Any], int]
+    """Counts the keys of all objects in what was read."""
 
 
 @cache
@@ -76,15 +81,20 @@ def _decoder(kind: Any) -> Decoder[Any]:
 @cache
 def _form(kind: Any) -> _Form:
     if scalar := scalar_of(kind):
-        return _Form(scalar.wire, scalar.make or _as_it_is)
+        return _Form(scalar.wire, scalar.make or _as_it_is, _no_keys)
     if get_origin(kind) is tuple:
-        wire, make = _form(get_args(kind)[0])
-        return _Form(list[wire], lambda found: tuple(map(make, found)))  # type: ignore[valid-type]  # made here
+        wire, make, keys = _form(get_args(kind)[0])
+        read: Any = list[wire]  # type: ignore[valid-type]  # made here
+        return _Form(read, lambda found: tuple(map(make, found)), lambda found: sum(map(keys, found)))
     if get_origin(kind) in MAPPINGS:
         wanted = get_args(kind)[1]
-        wire, make = _form(wanted)
+        wire, make, keys = _form(wanted)
         pair = dict[str, wire]  # type: ignore[valid-type]  # made here
-        return _Form(pair, lambda found: mapping({key: make(value) for key, value in found.items()}, wanted))
+        return _Form(
+            pair,
+            lambda found: mapping({key: make(value) for key, value in found.items()}, wanted),
+            lambda found: len(found) + sum(map(keys, found.values())),
+        )
     return _record_form(kind)
 
 
@@ -92,21 +102,33 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _no_keys(_: Any) -> int:
+    return 0
+
+
 def _record_form(record: Any) -> _Form:
-    """Generate the function that makes a record: in one call, since making fifty of them is most of a page's cost."""
-    names: dict[str, Any] = {"record": record}
+    """Generate what makes a record, in one call, since making fifty of them is most of a page's cost, and counts."""
+    names: dict[str, Any] = {"record": record, "UNSET": UNSET}
     members: list[tuple[Any, ...]] = []
     arguments: list[str] = []
+    counts: list[str] = []
     for name, kind, optional in fields(record):
-        wire, make = _form(kind)
-        members.append((name, wire, None) if optional else (name, wire))
-        names[f"make_{name}"] = make
+        wire, make, keys = _form(kind)
+        members.append((name, wire, UNSET) if optional else (name, wire))
+        names |= {f"make_{name}": make, f"keys_{name}": keys}
         arguments.append(f"found.{name}" if make is _as_it_is else f"make_{name}(found.{name})")
+        counts.append(f"(found.{name} is not UNSET)" if optional else "1")
+        if keys is not _no_keys:
+            counts.append(f"keys_{name}(found.{name})")
     source = "".join(
-        ["def make(found):\n    return record(\n", *[f"        {each},\n" for each in arguments], "    )\n"]
+        [
+            "def make(found):\n    return record(\n",
+            *[f"        {each},\n" for each in arguments],
+            f"    )\n\n\ndef keys(found):\n    return {' + '.join(counts)}\n",
+        ]
     )
     # As attrs does, so that a traceback shows the line.
     file = f"<how bitminter_async makes a {record.__name__}>"
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
     exec(compile(source, file, "exec"), names)  # noqa: S102  # made of the names of the record's own fields
-    return _Form(defstruct(record.__name__, members, kw_only=True, gc=False), names["make"])
+    return _Form(defstruct(record.__name__, members, kw_only=True, gc=False), names["make"], names["keys"])

@@ -14,7 +14,7 @@ from .._wire.answer import Answer, printable
 from ..errors import Fault
 from .fit import misfits
 from .kinds import fields, scalar_of
-from .lenient import MAX_FAULTS, Number, UnfitError, is_array, is_object, parse, read
+from .lenient import MAX_FAULTS, Ambiguous, Number, UnfitError, is_array, is_object, parse, read
 
 __all__ = ["Reading", "read_with_care"]
 
@@ -97,6 +97,8 @@ def _ids(value: Any, faults: Sequence[Fault], mask: Callable[[str], str]) -> Ite
 
 
 def _show(value: object, mask: Callable[[str], str]) -> str:
+    if isinstance(value, Ambiguous):
+        return f"{_show(value.key, mask)} twice"
     if is_object(value):
         return "an object"
     if is_array(value):

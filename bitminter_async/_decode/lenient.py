@@ -1,11 +1,13 @@
 """The careful reading: value by value, as leniently as the API's clients met it.
 
 A number may come as a JSON number or as one in quotes. An integer may come as 12.0. All else that Python would coerce
-(`true` as 1, `"1_000"`, Arabic digits, NaN) is refused.
+(`true` as 1, `"1_000"`, Arabic digits, NaN) is refused, and so is an object with a key twice, of which it would take
+the last.
 """
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache, partial
@@ -20,7 +22,7 @@ from msgspec.json import Decoder
 
 from .kinds import MAPPINGS, SCALARS, Scalar, fields, mapping
 
-__all__ = ["MAX_FAULTS", "Number", "UnfitError", "is_array", "is_object", "parse", "read"]
+__all__ = ["MAX_FAULTS", "Ambiguous", "Number", "UnfitError", "is_array", "is_object", "parse", "read"]
 
 MAX_FAULTS = 1000
 """How many faults are told of: millions would take minutes and gigabytes."""
@@ -36,6 +38,19 @@ class Number(str):
     __slots__ = ()
 
 
+class Ambiguous(dict[str, Any]):
+    """A JSON object in which a key stands twice.
+
+    Args:
+        members: The object.
+        key: The one that stands there most often.
+    """
+
+    def __init__(self, members: dict[str, Any], key: str) -> None:
+        super().__init__(members)
+        self.key = key
+
+
 class UnfitError(ValueError):
     """A value that is not what is expected at its place."""
 
@@ -47,7 +62,16 @@ class UnfitError(ValueError):
 
 def parse(body: bytes) -> object:
     """Read JSON as the standard library does, but numbers as their text, and without the constants that are no JSON."""
-    return json.loads(body.decode(), parse_float=Number, parse_int=Number, parse_constant=_refuse)
+    return json.loads(
+        body.decode(), object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse
+    )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    return Ambiguous(members, Counter(key for key, _ in pairs).most_common(1)[0][0])
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -96,9 +120,7 @@ def _record_hook(record: Any, converter: Converter) -> Callable[[Any, Any], Any]
     structure = make_dict_structure_fn(record, converter, **overrides)
 
     def hook(value: object, _: object) -> Any:
-        if not is_object(value):
-            raise UnfitError("an object", value)
-        return structure(absent | value, record)
+        return structure(absent | _members(value), record)
 
     return hook
 
@@ -120,11 +142,17 @@ def _object_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     structure = converter.get_structure_hook(item)
 
     def hook(value: object, _: object) -> immutabledict[str, Any]:
-        if not is_object(value):
-            raise UnfitError("an object", value)
-        return mapping(_each(structure, kind, value.items()), item)
+        return mapping(_each(structure, kind, _members(value).items()), item)
 
     return hook
+
+
+def _members(value: object) -> dict[str, Any]:
+    if not is_object(value):
+        raise UnfitError("an object", value)
+    if isinstance(value, Ambiguous):
+        raise UnfitError("an object with each key once", value)
+    return value
 
 
 def _each(structure: Callable[[Any, Any], Any], kind: Any, values: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
