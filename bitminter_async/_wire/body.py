@@ -1,5 +1,6 @@
 """An answer as it comes in: read no further than it may be long, inflated no further either."""
 
+import re
 import zlib
 from collections.abc import AsyncIterable, Mapping
 
@@ -12,6 +13,12 @@ __all__ = ["Received"]
 _MAX_BODY = 8 * 2**20
 _TOO_LARGE = Fault("$", "at most 8 MiB", "more")
 _NOT_ONE_GZIP = Fault("$", "gzip", "gzip that is cut short or followed by something else")
+_UNPROVEN = Fault(
+    "$",
+    "a number that is known to be whole, by its Content-Length or chunks",
+    "one that the end of the connection may have cut short",
+)
+_NUMBER = re.compile(rb"\s*[-0-9][-+.0-9eE]*")  # a blank after it would prove its end, as brackets and quotes do
 _GZIP = 31  # zlib's window bits for a gzip header and nothing else
 _SHOWN = 40
 
@@ -22,6 +29,7 @@ class Received:
     Attributes:
         status: The HTTP status; 0 until the head has come.
         headers: The headers.
+        version: The HTTP version, where the transport tells.
         body: The body, inflated.
         size: How many bytes of it came over the wire.
         fault: What is wrong with it as a body, if anything.
@@ -30,6 +38,7 @@ class Received:
     def __init__(self) -> None:
         self.status = 0
         self.headers: Mapping[str, str] = {}
+        self.version: object = None
         self.body = bytearray()
         self.size = 0
         self.fault: Fault | None = None
@@ -57,3 +66,15 @@ class Received:
                 return
         if inflater and self.size and not inflater.eof:
             self.fault = _NOT_ONE_GZIP
+        if not inflater and self._ends_with_the_connection and _NUMBER.fullmatch(self.body):
+            self.fault = _UNPROVEN
+
+    @property
+    def _ends_with_the_connection(self) -> bool:
+        """Whether the body has no other end, so that a connection that broke looks like one that was closed.
+
+        A transport that passes no bytes of HTTP/1 on, as a mock or one to an application in this process, names no
+        version, and its stream ends when the body does.
+        """
+        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        return self.version in {b"HTTP/1.1", b"HTTP/1.0"} and not chunked and "content-length" not in self.headers

@@ -172,6 +172,7 @@ class Wire:
             response = await self.open().handle_async_request(self._request(call, trace))
         self._stream = trace.stream
         received.status, received.headers = response.status_code, response.headers
+        received.version = response.extensions.get("http_version")
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
             await received.read(stream, self.mask)

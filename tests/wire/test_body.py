@@ -4,7 +4,8 @@ import asyncio
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
 import httpx
 import pytest
@@ -227,3 +228,94 @@ async def test_an_odd_encoding_shows_no_key_and_no_control_character(encoding: s
             await client.pool.stats()
     assert KEY[:6] not in str(caught.value)
     assert caught.value.faults[0].got.isprintable()
+
+
+CUT = Fault(
+    "$",
+    "a number that is known to be whole, by its Content-Length or chunks",
+    "one that the end of the connection may have cut short",
+)
+
+
+def numbered(body: bytes, version: bytes | None, headers: Mapping[str, str]) -> httpx.Response:
+    """A response to which its transport gives this HTTP version."""
+    extensions = {"http_version": version} if version else {}
+    return httpx.Response(200, headers=headers, stream=Chunks([body]), extensions=extensions)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+@pytest.mark.parametrize("body", [b"1701", b" 1701.5", b"\n17e3"])
+async def test_a_plain_number_that_nothing_ends_is_refused(version: bytes, body: bytes) -> None:
+    """Over HTTP/1 a number of no told length may be half of one, so it is no answer, and is asked for anew."""
+    fake = Fake(numbered(body, version, {}), numbered(body, version, {"Content-Length": str(len(body))}))
+    async with make_client(fake) as client:
+        with pytest.raises(DecodeError) as caught:
+            await client.pool.hashrate()
+        assert caught.value.faults == (CUT,)
+        assert (await client.pool.hashrate()).ghps == float(body)
+    assert fake.paths == ["/api/pool/hashrate"] * 2
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "body"),
+    [
+        (b"HTTP/1.1", {"Content-Length": "4"}, b"1701"),
+        (b"HTTP/1.1", {"Transfer-Encoding": "Chunked"}, b"1701"),
+        (b"HTTP/1.1", GZIP, gzip.compress(b"1701", mtime=0)),
+        (b"HTTP/1.1", {}, b'"1701"'),
+        (b"HTTP/1.1", {}, b"1701\n"),
+        (b"HTTP/2", {}, b"1701"),
+        (None, {}, b"1701"),
+    ],
+    ids=["length", "chunked", "gzip", "quotes", "blank", "HTTP/2", "no HTTP"],
+)
+async def test_a_plain_number_with_an_end_is_an_answer(
+    version: bytes | None, headers: dict[str, str], body: bytes
+) -> None:
+    """A length, chunks, gzip, quotes, a blank and HTTP/2 each prove the end; without HTTP, its stream does."""
+    async with make_client(Fake(numbered(body, version, headers))) as client:
+        assert await client.pool.workers() == 1701
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("framing", [b"", b"Content-Length: 2\r\n", b"Transfer-Encoding: chunked\r\n"])
+async def test_a_plain_number_over_a_socket(framing: bytes) -> None:
+    """What a server sends before it hangs up is a count only if its length was told; JSON in brackets always counts."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"workers" in head:
+            body = b"2\r\n17\r\n0\r\n\r\n" if b"chunked" in framing else b"17"
+            writer.write(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + body)
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + JSON)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with make_client(None, base_url=url, attempts=1) as client:
+            assert (await client.pool.stats()).active_users == 321
+            if framing:
+                assert await client.pool.workers() == 17
+            else:
+                with pytest.raises(DecodeError) as caught:
+                    await client.pool.workers()
+                assert caught.value.faults == (CUT,)
+
+
+@pytest.mark.parametrize("length", [True, False], ids=["told", "not told"])
+async def test_a_plain_number_from_an_application_in_this_process(*, length: bool) -> None:
+    """Of a mock and of an ASGI application the whole body comes or an error, so a number of no told length counts."""
+
+    async def app(_: object, __: object, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+        headers = [(b"content-length", b"4")] if length else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"1701"})
+
+    def mock(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b"1701") if length else httpx.Response(200, stream=Chunks([b"1701"]))
+
+    for transport in (httpx.ASGITransport(app), httpx.MockTransport(mock)):
+        async with make_client(transport) as client:
+            assert await client.pool.workers() == 1701
