@@ -1,5 +1,6 @@
 """What is wrong with an answer: each fault named by its place."""
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,13 @@ from .lenient import MAX_FAULTS, Ambiguous, Number, UnfitError, is_array, is_obj
 __all__ = ["Reading", "read_with_care"]
 
 _PLACE = re.compile(r"\$\[[0-9]+]")
+_MARKS = (  # the longer ones first: some begin with others
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+    (codecs.BOM_UTF8, "UTF-8"),
+)
 _MAX_NOTES = 12
 _SHOWN = 60
 
@@ -36,10 +44,7 @@ def read_with_care(answer: Answer, kind: Any, expected: Expected) -> Reading:
     try:
         value = parse(answer.body)
     except (RecursionError, ValueError) as exc:
-        start = answer.body.lstrip()[:1]
-        why = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
-        got = "nothing" if not start else "HTML" if start == b"<" else f"something else ({why})"
-        return Reading(None, [Fault("$", "JSON", got)])
+        return Reading(None, [Fault("$", "JSON", _no_json(answer.body, exc))])
     show = partial(_show, mask=answer.mask)
     faults = [*_surplus(value, expected.most, show)]
     try:
@@ -52,6 +57,19 @@ def read_with_care(answer: Answer, kind: Any, expected: Expected) -> Reading:
             return Reading(record)
         del record
     return Reading(None, faults, [*islice(_ids(value, faults, answer.mask), _MAX_NOTES)])
+
+
+def _no_json(body: bytes, exc: Exception) -> str:
+    """Say what a body is that cannot be parsed."""
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if body.startswith(mark)), (b"", ""))
+    start = body.removeprefix(mark).lstrip(b"\0 \t\r\n" if mark else None)[:1]  # a wide blank has zeros about it
+    if start == b"<":
+        return "HTML"
+    if mark:
+        return f"something behind a byte order mark (BOM) of {encoding}"
+    if not start:
+        return "nothing"
+    return f"something else ({'nested too deeply' if isinstance(exc, RecursionError) else exc})"
 
 
 def _surplus(value: object, most: int | None, show: Callable[[object], str]) -> Iterator[Fault]:

@@ -177,8 +177,8 @@ def test_a_page_longer_than_asked_is_a_fault() -> None:
         (b"[" * 100_000 + b"]" * 100_000, "something else ("),
         (b'{"hash_rate": NaN}', "something else ("),
         (b"{} {}", "something else ("),
-        (b"\xef\xbb\xbf{}", "something else ("),
         (b"Service unavailable", "something else ("),
+        (b"\0", "something else ("),
     ],
 )
 @pytest.mark.parametrize("kind", [PoolStats, BLOCKS, RANKING, GHPS])
@@ -190,6 +190,14 @@ def test_what_is_no_json_is_one_fault(body: bytes, got: str, kind: Any) -> None:
     assert came == got if "(" not in got else came.startswith(got) and came.endswith(")")
     assert error.url == "https://pool.example/api"
     assert error.body == body.decode("utf-8", "replace")[:500]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"])
+def test_a_byte_order_mark_is_named(encoding: str) -> None:
+    """JSON does not begin with a byte order mark: the fault says that one is there, and of which encoding."""
+    named = f"something behind a byte order mark (BOM) of {encoding[:6].rstrip('LB')}"
+    for text, got in (("{}", named), ("[1]", named), ("", named), (" \n<html>", "HTML")):
+        assert faults(f"\ufeff{text}".encode(encoding), PoolStats) == [("$", "JSON", got)]
 
 
 @pytest.mark.parametrize("element", [b"1", b'"K3Y0"', b"{}", b"null"])
