@@ -2,7 +2,7 @@
 
 A number may come as a JSON number or as one in quotes. An integer may come as 12.0. All else that Python would coerce
 (`true` as 1, `"1_000"`, Arabic digits, NaN) is refused, and so is an object with a key twice, of which it would take
-the last.
+the last. Half of a surrogate pair in a string, which no program could print or store, becomes U+FFFD.
 """
 
 import json
@@ -27,6 +27,9 @@ __all__ = ["MAX_FAULTS", "Ambiguous", "Number", "UnfitError", "is_array", "is_ob
 MAX_FAULTS = 1000
 """How many faults are told of: millions would take minutes and gigabytes."""
 
+_HALF = re.compile(  # what is no half is matched as well, to be passed over: whole pairs, and escapes of one character
+    r"((?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])+)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 _NUMERAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 _MAX_NUMERAL = 40
 _MAX_DIGITS = 100
@@ -62,9 +65,8 @@ class UnfitError(ValueError):
 
 def parse(body: bytes) -> object:
     """Read JSON as the standard library does, but numbers as their text, and without the constants that are no JSON."""
-    return json.loads(
-        body.decode(), object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse
-    )
+    text = _HALF.sub(lambda escape: escape[1] or r"\ufffd", body.decode())
+    return json.loads(text, object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

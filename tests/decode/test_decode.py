@@ -177,6 +177,34 @@ def test_names_may_be_anything() -> None:
     assert [*read({**USER, "balances": dict.fromkeys(names, 1)}, User).balances] == names
 
 
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (r"\ud800", "\ufffd"),
+        (r"rig\uDE00!", "rig\ufffd!"),
+        (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (r"\ud83d\ude00\ude00", "😀\ufffd"),
+        (r"\ude00\ud83d", "\ufffd\ufffd"),
+        (r"\ud83d\\ude00", "\ufffd\\ude00"),
+        (r"\\ud800", r"\ud800"),
+        (r"\\\ud800\n", "\\\ufffd\n"),
+    ],
+)
+def test_half_a_surrogate_pair_spoils_no_answer(raw: str, name: str) -> None:
+    """What is no character is read as U+FFFD, in a value and in a key, and whole pairs and backslashes as they are."""
+    user = orjson.dumps({**USER, "balances": {"@@": 1}, "workers": [{**WORKER, "name": "@@"}]})
+    found = decode(make_answer(user.replace(b"@@", raw.encode())), User)
+    assert ([*found.balances], [worker.name for worker in found.workers]) == ([name], [name])
+    assert decode(make_answer(b'{"%b":1}' % raw.encode()), RANKING) == {name: HashRate.from_mhps(1)}
+    assert name.encode().decode() == name
+
+
+def test_names_that_become_the_same_are_not_merged() -> None:
+    """Two names that differ in halves only cannot be told apart any longer, so neither is taken for the other."""
+    with pytest.raises(DecodeError, match='expected an object with each key once, got "\ufffd" twice'):
+        decode(make_answer(rb'{"\ud800":1,"\ud801":2}'), RANKING)
+
+
 def test_last_work_may_be_absent() -> None:
     """A worker that never sent work may have no `last_work` at all: it is None, as if it were null or 0."""
     (worker,) = read({**USER, "workers": [without(WORKER, "last_work")]}, User).workers
