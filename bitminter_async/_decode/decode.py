@@ -6,7 +6,7 @@ not right at once, be it merely lenient or wrong, is read again with care: see `
 """
 
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin
@@ -83,19 +83,34 @@ def _form(kind: Any) -> _Form:
     if scalar := scalar_of(kind):
         return _Form(scalar.wire, scalar.make or _as_it_is, _no_keys)
     if get_origin(kind) is tuple:
-        wire, make, keys = _form(get_args(kind)[0])
-        read: Any = list[wire]  # type: ignore[valid-type]  # made here
-        return _Form(read, lambda found: tuple(map(make, found)), lambda found: sum(map(keys, found)))
+        return _array_form(_form(get_args(kind)[0]))
     if get_origin(kind) in MAPPINGS:
-        wanted = get_args(kind)[1]
-        wire, make, keys = _form(wanted)
-        pair = dict[str, wire]  # type: ignore[valid-type]  # made here
-        return _Form(
-            pair,
-            lambda found: mapping({key: make(value) for key, value in found.items()}, wanted),
-            lambda found: len(found) + sum(map(keys, found.values())),
-        )
+        return _mapping_form(get_args(kind)[1])
     return _record_form(kind)
+
+
+def _array_form(item: _Form) -> _Form:
+    def make(found: list[Any]) -> tuple[Any, ...]:
+        return tuple(map(item.make, found))
+
+    def keys(found: list[Any]) -> int:
+        return sum(map(item.keys, found))
+
+    wire: Any = item.wire
+    return _Form(list[wire], make, keys)
+
+
+def _mapping_form(kind: Any) -> _Form:
+    item = _form(kind)
+
+    def make(found: dict[str, Any]) -> Mapping[str, Any]:
+        return mapping({key: item.make(value) for key, value in found.items()}, kind)
+
+    def keys(found: dict[str, Any]) -> int:
+        return len(found) + sum(map(item.keys, found.values()))
+
+    wire: Any = item.wire
+    return _Form(dict[str, wire], make, keys)
 
 
 def _as_it_is(value: Any) -> Any:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from operator import itemgetter
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeGuard, TypeVar
 
 import attrs
 from attrs import frozen
@@ -16,7 +16,7 @@ from .._call import Kind
 from ..records import Block, BlockStatus, PoolStats, Round
 from ..units import HashRate
 
-__all__ = ["FROM_MINUS_ONE", "GHPS", "MAPPINGS", "SCALARS", "Scalar", "fields", "mapping", "scalar_of"]
+__all__ = ["FROM_MINUS_ONE", "GHPS", "MAPPINGS", "SCALARS", "Scalar", "fields", "is_scalar", "mapping", "scalar_of"]
 
 T = TypeVar("T")
 
@@ -89,9 +89,14 @@ MAPPINGS = (Mapping, immutabledict)
 """How a kind says that it is a mapping: as records are annotated, and as what stands behind that."""
 
 
+def is_scalar(kind: object) -> TypeGuard[Scalar[Any]]:
+    """Tell whether a kind is a rule itself."""
+    return isinstance(kind, Scalar)
+
+
 def scalar_of(kind: Any) -> Scalar[Any] | None:
     """Return the rule by which a kind is read, or None if it is no scalar."""
-    return kind if isinstance(kind, Scalar) else SCALARS.get(kind)
+    return kind if is_scalar(kind) else SCALARS.get(kind)
 
 
 def fields(record: Any) -> Iterator[tuple[str, Any, bool]]:

@@ -20,7 +20,7 @@ from immutabledict import immutabledict
 from msgspec import MsgspecError, convert
 from msgspec.json import Decoder
 
-from .kinds import MAPPINGS, SCALARS, Scalar, fields, mapping
+from .kinds import MAPPINGS, SCALARS, Scalar, fields, is_scalar, mapping
 
 __all__ = ["MAX_FAULTS", "Ambiguous", "Number", "UnfitError", "is_array", "is_object", "parse", "read"]
 
@@ -92,7 +92,7 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 
 def read(kind: Any, value: object) -> Any:
     """Make a kind of a parsed value, or raise UnfitError or what cattrs makes of several of them."""
-    hook = partial(_read_scalar, kind) if isinstance(kind, Scalar) else _converter().get_structure_hook(kind)
+    hook = partial(_read_scalar, kind) if is_scalar(kind) else _converter().get_structure_hook(kind)
     return hook(value, kind)
 
 
@@ -116,7 +116,7 @@ def _is_mapping(kind: Any) -> bool:
 
 
 def _record_hook(record: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    rules = ((name, kind) for name, kind, _ in fields(record) if isinstance(kind, Scalar))
+    rules = ((name, kind) for name, kind, _ in fields(record) if is_scalar(kind))
     overrides: Any = {name: override(struct_hook=partial(_read_scalar, rule)) for name, rule in rules}
     absent = {name: None for name, _, optional in fields(record) if optional}
     structure = make_dict_structure_fn(record, converter, **overrides)
@@ -170,7 +170,7 @@ def _each(structure: Callable[[Any, Any], Any], kind: Any, values: Iterable[tupl
             if len(errors) >= MAX_FAULTS:
                 break
     if errors:
-        raise IterableValidationError("", errors, kind)
+        raise IterableValidationError("", errors, kind)  # pyright: ignore[reportCallIssue]  # it misses the __new__ of its base
     return made
 
 
