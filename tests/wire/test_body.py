@@ -159,7 +159,7 @@ async def test_nothing_is_read_after_the_end_of_gzip(first: bytes, after: bytes)
     stream = Endless([])
     wire = make_wire(Fake(httpx.Response(200, headers=GZIP, stream=stream)))
     with pytest.raises(DecodeError, match="gzip that is cut short or followed by something else"):
-        await wire.send(STATS_CALL, nothing)
+        await exchange(wire, STATS_CALL)
     assert len(taken) == (first == ZIPPED)
     assert wire.bytes_received == len(first + b"".join(taken))
     assert stream.is_closed
