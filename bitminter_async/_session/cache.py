@@ -40,10 +40,13 @@ class Cache:
     def get(self, call: Hashable, max_age: float) -> object | None:
         """Return the answer if it is at most `max_age` seconds old; else None. At a `max_age` of 0 none is."""
         kept = self._answers.get(call)
-        if kept is None or not max_age or kept[0].age(self._clock) > max_age:
+        if kept is None or not max_age:
+            return None
+        (loop, wall), answer = kept
+        if self._clock() - loop > max_age or time.time() - wall > max_age:  # `age`, without what a call of it costs
             return None
         self._answers.move_to_end(call)
-        return kept[1]
+        return answer
 
     def put(self, call: Hashable, answer: object, asked: Moment) -> None:
         """Keep an answer, whose age counts from `asked`, the moment at which the request left."""

@@ -13,6 +13,7 @@ from asyncio import (
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from time import time
 from typing import Any, TypeVar, cast
 
 from .._arguments import check_seconds
@@ -128,11 +129,11 @@ class Session:
             turn = self._now()
             waited = turn - queued
             self._tally.longest_wait = max(self._tally.longest_wait, waited)
-            asked = Moment.now(self._now)
+            asked = Moment(turn, time())
             outcome: object = "cancelled"
 
             async def depart() -> None:
-                flight.left = Moment.now(self._now)
+                flight.left = Moment(self._now(), time())
                 await self._pace.depart()
 
             try:
@@ -148,14 +149,14 @@ class Session:
                 if _LOGGER.isEnabledFor(logging.DEBUG):
                     url, spent = self._wire.url(call), self._now() - turn
                     _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
-            await self._rest_or_slow_down(answer)
-        if error := answer.error:
+            error = answer.error
+            await self._rest_or_slow_down(answer, error)
+        if error:
             raise error
         return answer, asked
 
-    async def _rest_or_slow_down(self, answer: Answer) -> None:
+    async def _rest_or_slow_down(self, answer: Answer, error: Exception | None) -> None:
         """Do what an answer asks for, be its body whole or not; and note what it says of a block."""
-        error = answer.error
         if seconds := answer.rest:
             if not isinstance(error, RateLimited | Blocked):
                 error = answer.as_error(RateLimited, answer.plea)

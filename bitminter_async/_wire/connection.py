@@ -73,8 +73,8 @@ async def _has_unread(stream: NetworkStream) -> bool:
 
 async def close_if_unclean(response: httpx.Response) -> None:
     """Close an answer's connection, if it speaks HTTP/1, unless it is known that nothing came beyond the answer."""
-    stream: NetworkStream | None = response.extensions.get("network_stream")
-    if stream and response.extensions.get("http_version") != b"HTTP/2" and _has_trailing(response):
+    if response.extensions.get("http_version") != b"HTTP/2" and _has_trailing(response):
+        stream: NetworkStream = response.extensions["network_stream"]
         await stream.aclose()
 
 

@@ -176,7 +176,8 @@ class Wire:
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
             await received.read(stream, self.mask)
-            await close_if_unclean(response)
+            if "network_stream" in response.extensions:
+                await close_if_unclean(response)
         finally:
             self.bytes_received += received.size
             await stream.aclose()
