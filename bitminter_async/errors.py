@@ -11,7 +11,7 @@ BitminterError
 │   ├── RateLimited           429, or 503 with Retry-After
 │   ├── Blocked               403 to a call that carried no key: the pool has blocked this client
 │   └── ServerError           5xx
-├── DecodeError               the answer is not what the API documents, too large, or broken gzip
+├── DecodeError               the answer is not what the API documents or was asked, too large, or broken gzip
 ├── GapError                  a walk could not be made whole
 ├── KeyRefused                the key would travel in the clear, or to a host nobody chose; nothing was sent
 └── ClientClosed
@@ -152,18 +152,33 @@ class Fault(NamedTuple):
 
 
 class DecodeError(BitminterError):
-    """The answer is not what the API documents, too large, or broken gzip.
+    """The answer is not what the API documents, not the one to this question, too large, cut short, or broken gzip.
 
     Attributes:
         url: The URL that was asked, without any key.
         faults: The places that are wrong, each with its path, what was expected and what came.
         body: The first 500 characters of the answer's text. A key in it is masked.
+        readable: The records that can be used all the same, where each fault lies within one element: of a page of
+            blocks or shifts, those without a fault, in their order; of a user with faults in some workers, the `User`
+            with the other workers. Else (), as where ids do not fall or a user's name is another's.
+        unreadable: What `readable` lacks: by its index in the page, or among the workers, its id or name; None where
+            that cannot be told either, or holds a key.
     """
 
-    def __init__(self, url: str, faults: Iterable[Fault], *, body: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        faults: Iterable[Fault],
+        *,
+        body: str,
+        readable: Iterable[Any] = (),
+        unreadable: Mapping[int, int | str | None] | None = None,
+    ) -> None:
         self.url = url
         self.faults = tuple(faults)
         self.body = body
+        self.readable: tuple[Any, ...] = tuple(readable)
+        self.unreadable: Mapping[int, int | str | None] = immutabledict(unreadable or {})
         lines = [f"{fault.path}: expected {fault.expected}, got {fault.got}" for fault in self.faults[:_MAX_SHOWN]]
         if (more := len(self.faults) - _MAX_SHOWN) > 0:
             lines.append(f"… and {more} more")

@@ -27,9 +27,12 @@ from bitminter_async.errors import (
     TransportError,
     Unauthorized,
 )
+from bitminter_async.records import Block
+from tests.support.records import make_record
 
 URL = "https://pool.example/api/pool/stats"
 FAULT = Fault("$.hash_rate", "a number of Ghps from 0 up", "null")
+A_BLOCK = make_record(Block)
 OF_STATUS = [StatusError, BadRequest, Unauthorized, Forbidden, NotFound, RateLimited, Blocked, ServerError]
 
 
@@ -44,7 +47,7 @@ def make_status_error(kind: type[StatusError]) -> StatusError:
 EVERY = [
     *map(make_status_error, OF_STATUS),
     *[kind("why") for kind in (BitminterError, TransportError, RequestTimeout, KeyRefused, ClientClosed)],
-    DecodeError(URL, [FAULT, FAULT], body="{}"),
+    DecodeError(URL, [FAULT, FAULT], body="{}", readable=[A_BLOCK], unreadable={1: 6999, 2: None}),
     GapError("a gap", last_seen=12, first_new=None),
 ]
 
@@ -165,6 +168,20 @@ def test_a_decode_error_names_its_faults() -> None:
     ]
     assert (error.url, error.faults, error.body) == (URL, (FAULT, other), "the body")
     assert (FAULT.path, FAULT.expected, FAULT.got) == FAULT
+
+
+def test_a_decode_error_carries_what_could_be_read() -> None:
+    """The records stand in attributes that nobody can change, and in no text; where there are none, they are empty."""
+    given: dict[int, int | str | None] = {1: 6999, 2: None}
+    error = DecodeError(URL, [FAULT], body="", readable=iter([A_BLOCK]), unreadable=given)
+    given.clear()
+    assert (error.readable, error.unreadable) == ((A_BLOCK,), {1: 6999, 2: None})
+    with pytest.raises(TypeError):
+        cast("dict[int, None]", error.unreadable)[0] = None
+    assert not re.search(r"bob|6999|7000", f"{error} {error!r} {error.summary}")
+    plain = DecodeError(URL, [FAULT], body="")
+    assert (plain.readable, plain.unreadable) == ((), {})
+    assert str(plain) == str(error)
 
 
 @pytest.mark.parametrize(("count", "last"), [(12, "$[11]: "), (13, "… and 1 more"), (700, "… and 688 more")])

@@ -43,7 +43,9 @@ def decode(answer: Answer, kind: type[T] | Kind[T], expected: Expected = _ANYTHI
     reading = _read(answer, kind, expected)
     if not reading.faults:
         return cast("T", reading.value)
-    error = DecodeError(answer.url, reading.faults, body=answer.text)
+    error = DecodeError(
+        answer.url, reading.faults, body=answer.text, readable=reading.readable, unreadable=reading.unreadable
+    )
     for note in reading.notes:
         error.add_note(note)
     del reading  # else a traceback that shows locals would show what the server wrote

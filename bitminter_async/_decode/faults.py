@@ -3,23 +3,26 @@
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, get_origin
 
 from cattrs import BaseValidationError, ClassValidationError, IterableValidationError
+from immutabledict import immutabledict
 
 from .._call import Expected
 from .._wire.answer import Answer, printable
 from ..errors import Fault
+from ..records import User
 from .fit import misfits
 from .kinds import fields, scalar_of
 from .lenient import MAX_FAULTS, Ambiguous, Number, UnfitError, is_array, is_object, parse, read
 
 __all__ = ["Reading", "read_with_care"]
 
-_PLACE = re.compile(r"\$\[[0-9]+]")
+_ELEMENT = re.compile(r"\$\[([0-9]+)]")
+_WORKER = re.compile(r"\$\.workers\[([0-9]+)]")
 _MARKS = (  # the longer ones first: some begin with others
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -32,11 +35,13 @@ _SHOWN = 60
 
 
 class Reading(NamedTuple):
-    """What has been read: the value, or what is wrong with it."""
+    """What has been read: the value, or what is wrong with it and what can be used of it: see `DecodeError`."""
 
     value: object
     faults: Sequence[Fault] = ()
     notes: Sequence[str] = ()
+    readable: Sequence[object] = ()
+    unreadable: Mapping[int, int | str | None] = immutabledict()
 
 
 def read_with_care(answer: Answer, kind: Any, expected: Expected) -> Reading:
@@ -56,7 +61,42 @@ def read_with_care(answer: Answer, kind: Any, expected: Expected) -> Reading:
         if not faults:
             return Reading(record)
         del record
-    return Reading(None, faults, [*islice(_ids(value, faults, answer.mask), _MAX_NOTES)])
+    rest = _rest(kind, value, expected, faults, answer.mask)
+    return Reading(None, faults, [*islice(_ids(value, faults, answer.mask), _MAX_NOTES)], *rest)
+
+
+def _rest(
+    kind: Any, value: Any, expected: Expected, faults: list[Fault], mask: Callable[[str], str]
+) -> tuple[Sequence[object], Mapping[int, int | str | None]]:
+    """Read what no fault lies in, and tell what is left out; add the faults that are seen only then."""
+    if get_origin(kind) is tuple:
+        elements, place, key = value, _ELEMENT, "id"
+    elif kind is User and is_object(value):
+        elements, place, key = value.get("workers"), _WORKER, "name"
+    else:
+        return (), {}
+    while is_array(elements) and len(faults) < MAX_FAULTS and all(found := [place.match(path) for path, *_ in faults]):
+        bad = sorted({int(match[1]) for match in found if match})
+        keys = {number: _key(elements[number], key, mask) for number in bad}
+        kept = [number for number in range(len(elements)) if number not in keys]
+        good = [elements[number] for number in kept]
+        rest = read(kind, {**value, "workers": good} if kind is User else good)
+        more = [*misfits(rest, expected, partial(_show, mask=mask), kept, keys.values())]
+        if not more:
+            return (rest,) if kind is User else rest, keys
+        faults += more
+    return (), {}
+
+
+def _key(element: object, name: str, mask: Callable[[str], str]) -> int | str | None:
+    """Return what tells an element from the others, its id or its name, if that can be read and holds no API key."""
+    if not is_object(element) or (isinstance(element, Ambiguous) and name in element.twice):
+        return None
+    try:
+        key: int | str = read(int if name == "id" else str, element.get(name))
+    except UnfitError:
+        return None
+    return key if mask(str(key)) == str(key) else None
 
 
 def _no_json(body: bytes, exc: Exception) -> str:
@@ -108,15 +148,14 @@ def _step(index: int | str, mask: Callable[[str], str]) -> str:
 
 def _ids(value: Any, faults: Sequence[Fault], mask: Callable[[str], str]) -> Iterator[str]:
     """Say which records the faults are in: who walks over a list knows ids, not a page's indices."""
-    for place in dict.fromkeys(match[0] for fault in faults if (match := _PLACE.match(fault.path))):
-        element = value[int(place[2:-1])]
-        if is_object(element) and isinstance(number := element.get("id"), Number):
-            yield f"{place} is the record with id {_show(number, mask)}"
+    for number in dict.fromkeys(match[1] for fault in faults if (match := _ELEMENT.match(fault.path))):
+        if (key := _key(value[int(number)], "id", mask)) is not None:
+            yield f"$[{number}] is the record with id {key}"
 
 
 def _show(value: object, mask: Callable[[str], str]) -> str:
     if isinstance(value, Ambiguous):
-        return f"{_show(value.key, mask)} twice"
+        return f"{_show(value.twice[0], mask)} twice"
     if is_object(value):
         return "an object"
     if is_array(value):

@@ -1,10 +1,10 @@
 """What a record cannot show by itself: that it is the one asked for, and that those of a list stand in their order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import gt
-from typing import Any
+from typing import Any, TypeGuard
 from unicodedata import normalize
 
 from .._call import Expected
@@ -16,40 +16,54 @@ __all__ = ["misfits"]
 _MOST_WRITTEN = 12  # characters for one, where case and Unicode normal form differ
 
 
-def misfits(record: Any, expected: Expected, show: Callable[[object], str] = str) -> Iterator[Fault]:
+def misfits(
+    record: Any,
+    expected: Expected,
+    show: Callable[[object], str] = str,
+    places: Sequence[int] | None = None,
+    unread: Iterable[object] = (),
+) -> Iterator[Fault]:
     """Yield the places in which what was read is no answer to its question, or contradicts itself.
 
     Args:
         record: What was read.
         expected: What it has to be.
         show: Makes the text of what stands there.
+        places: At which index each of a list's elements, or of a user's workers, stood; None: at its own.
+        unread: The names of workers that could not be read, and so are missing.
     """
-    if type(record) is tuple:
-        yield from _of_page(record, expected.commodity, show)
-    elif type(record) is User:
-        yield from _of_user(record, expected.user, show)
+    if _is_page(record):
+        yield from _of_page(record, expected.commodity, show, places)
+    elif isinstance(record, User):
+        if expected.user is not None and not _are_same(record.name, expected.user):
+            yield Fault("$.name", "the name that was asked for", show(record.name))
+        yield from _of_workers([worker.name for worker in record.workers], unread, show, places)
 
 
-def _of_page(page: tuple[Any, ...], commodity: str | None, show: Callable[[object], str]) -> Iterator[Fault]:
+def _is_page(record: object) -> TypeGuard[tuple[Any, ...]]:
+    return isinstance(record, tuple)
+
+
+def _of_page(
+    page: tuple[Any, ...], commodity: str | None, show: Callable[[object], str], places: Sequence[int] | None
+) -> Iterator[Fault]:
     ids = [each.id for each in page]
     if not all(map(gt, ids, ids[1:])):
         above, below = next((above, below) for above, below in pairwise(ids) if above <= below)
         yield Fault("$", "ids that fall along the list", f"{show(above)} before {show(below)}")
     if commodity is not None:
-        for place, block in enumerate(page):
+        for place, block in zip(places or range(len(page)), page, strict=True):
             if not _are_same(block.chain, commodity):
                 yield Fault(f"$[{place}].chain", "the commodity that was asked for", show(block.chain))
 
 
-def _of_user(user: User, name: str | None, show: Callable[[object], str]) -> Iterator[Fault]:
-    if name is not None and not _are_same(user.name, name):
-        yield Fault("$.name", "the name that was asked for", show(user.name))
-    names = [worker.name for worker in user.workers]
-    if len(set(names)) < len(names):
-        count = Counter(names)
-        for place, worker in enumerate(names):
-            if count[worker] > 1:
-                yield Fault(f"$.workers[{place}].name", "a name that no other worker has", show(worker))
+def _of_workers(
+    names: Sequence[str], unread: Iterable[object], show: Callable[[object], str], places: Sequence[int] | None
+) -> Iterator[Fault]:
+    count = Counter([*names, *unread])
+    for place, name in zip(places or range(len(names)), names, strict=True):
+        if count[name] > 1:
+            yield Fault(f"$.workers[{place}].name", "a name that no other worker has", show(name))
 
 
 def _are_same(read: str, asked: str) -> bool:

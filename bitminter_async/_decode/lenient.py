@@ -46,12 +46,12 @@ class Ambiguous(dict[str, Any]):
 
     Args:
         members: The object.
-        key: The one that stands there most often.
+        twice: Each such key.
     """
 
-    def __init__(self, members: dict[str, Any], key: str) -> None:
+    def __init__(self, members: dict[str, Any], twice: list[str]) -> None:
         super().__init__(members)
-        self.key = key
+        self.twice = twice
 
 
 class UnfitError(ValueError):
@@ -73,7 +73,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
-    return Ambiguous(members, Counter(key for key, _ in pairs).most_common(1)[0][0])
+    counts = Counter(key for key, _ in pairs)
+    return Ambiguous(members, [key for key, count in counts.items() if count > 1])
 
 
 def _refuse(constant: str) -> NoReturn:

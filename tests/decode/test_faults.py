@@ -98,7 +98,7 @@ def test_all_else_is_no_array(kind: Any, path: Path, bad: object) -> None:
 @pytest.mark.parametrize(
     ("value", "kind", "path"),
     [
-        ([BLOCK, BLOCK, BLOCK, {**BLOCK, "income": "much"}], BLOCKS, "$[3].income"),
+        ([{**BLOCK, "id": 3}, {**BLOCK, "id": 2}, {**BLOCK, "income": "much"}], BLOCKS, "$[2].income"),
         (
             put(USER, ("workers", 0, "work", "BTC", "total_accepted"), None),
             User,

@@ -135,13 +135,15 @@ async def test_an_error_in_a_walk_comes_after_all_that_was_whole(step: Step) -> 
 
 
 async def test_a_record_that_cannot_be_read_is_named() -> None:
-    """A DecodeError in one record of a page names its place, its id and the fault."""
+    """A DecodeError in one record of a page names its place, its id and the fault, and carries the other records."""
     fake = Fake(page(300, 251), page(252, 203, income="much"))
     async with make_client(fake, None, interval=1, attempts=1) as client:
         with pytest.raises(DecodeError) as caught:
             await ids(client.pool.iter_blocks())
     assert [(fault.path, fault.got) for fault in caught.value.faults] == [("$[49].income", '"much"')]
     assert caught.value.__notes__ == ["$[49] is the record with id 203"]
+    assert [block.id for block in caught.value.readable] == list(range(252, 203, -1))
+    assert caught.value.unreadable == {49: 203}
     assert caught.value.url.endswith("max=50&offset=48")
 
 

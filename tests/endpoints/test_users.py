@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 import respx
 from immutabledict import immutabledict
@@ -120,6 +121,18 @@ async def test_a_name_may_be_written_in_another_way(asked: str, name: str) -> No
     async with make_client(fake) as client:
         assert (await client.users.get(asked)).name == name
     assert len(fake.sent) == 1
+
+
+async def test_an_unreadable_worker_hides_no_other() -> None:
+    """The error for a user with one bad worker carries the user with the others, and the name of the bad one."""
+    bad = USER["workers"][0] | {"alive": "perhaps"}
+    fake = Fake(answer(USER, workers=[bad, USER["workers"][1]]))
+    async with make_client(fake) as client:
+        with pytest.raises(DecodeError) as caught:
+            await client.users.get("bob")
+    assert caught.value.readable == (attrs.evolve(BOB, workers=BOB.workers[1:]),)
+    assert caught.value.unreadable == {0: "rig1"}
+    assert fake.paths == ["/api/users/bob"]
 
 
 async def test_whoever_owns_the_key_is_the_answer() -> None:
