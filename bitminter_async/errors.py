@@ -45,6 +45,12 @@ __all__ = [
 ]
 
 _MAX_SHOWN = 12
+_MAX_LINE = 300
+_MAX_URL = 150
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _rebuild(kind: type["BitminterError"], args: tuple[Any, ...], state: dict[str, Any]) -> "BitminterError":
@@ -60,9 +66,13 @@ class BitminterError(Exception):
 
     @property
     def summary(self) -> str:
-        """What a log may say of it, in one line: what and where, but nothing of an answer's body."""
+        """What a log may say of it, in one line of some 300 characters: what and where, but nothing of a body."""
+        return f"{type(self).__name__}: {_short(self._told, _MAX_LINE)}"
+
+    @property
+    def _told(self) -> str:
         said, *_ = str(self).split("\n", maxsplit=1)
-        return f"{type(self).__name__}: {said}"
+        return said
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Copy and pickle by state, since subclasses take more than their message."""
@@ -95,9 +105,8 @@ class StatusError(BitminterError):
         self.headers: Mapping[str, str] = immutabledict(headers)
 
     @property
-    def summary(self) -> str:
-        """What a log may say of it, in one line: the URL and the status."""
-        return f"{type(self).__name__}: GET {self.url}: {self.status}"
+    def _told(self) -> str:
+        return f"GET {_short(self.url, _MAX_URL)}: {self.status}"
 
 
 class BadRequest(StatusError):
@@ -185,11 +194,12 @@ class DecodeError(BitminterError):
         super().__init__("\n  ".join([f"GET {url} answered with what the API does not document:", *lines]))
 
     @property
-    def summary(self) -> str:
-        """What a log may say of it, in one line: the URL, and the first fault without what stood there."""
+    def _told(self) -> str:
+        # The first fault, but not what stood there.
         where = [f"{fault.path} is not {fault.expected}" for fault in self.faults[:1]]
         notes = [f"({note})" for note in getattr(self, "__notes__", [])[:1]]
-        return " ".join([super().summary, *where, *notes])
+        url = _short(self.url, _MAX_URL)
+        return " ".join([f"GET {url} answered with what the API does not document:", *where, *notes])
 
 
 class GapError(BitminterError):

@@ -4,6 +4,7 @@ It asks the pool that BITMINTER_URL names, with the key in BITMINTER_KEY, or one
 """
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -89,6 +90,7 @@ if __name__ == "__main__":
     console = sys.stdout
     if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as its code
         console.reconfigure(errors="backslashreplace", line_buffering=True)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # outages and rests, on stderr
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(main())

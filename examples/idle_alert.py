@@ -8,6 +8,7 @@ killed after it has told something and before the file says so, it tells that ag
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 from contextlib import AsyncExitStack, suppress
@@ -102,6 +103,7 @@ if __name__ == "__main__":
     console = sys.stdout
     if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as its code
         console.reconfigure(errors="backslashreplace", line_buffering=True)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # outages and rests, on stderr
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(main())

@@ -7,6 +7,7 @@ in the file, it leaves that out.
 
 import argparse
 import asyncio
+import logging
 import os
 import sqlite3
 import sys
@@ -98,6 +99,7 @@ if __name__ == "__main__":
     console = sys.stdout
     if isinstance(console, TextIOWrapper):  # what the console has no letter for is printed as a ?
         console.reconfigure(errors="replace", line_buffering=True)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # outages and rests, on stderr
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(main())

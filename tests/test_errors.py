@@ -201,3 +201,29 @@ def test_one_name_catches_all() -> None:
     kinds: list[Any] = [type(error) for error in EVERY]
     assert all(issubclass(kind, BitminterError) for kind in kinds)
     assert not any(issubclass(kind, ValueError | TypeError | RuntimeError | OSError) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransportError("GET https://pool.example/" + "x" * 40_000),
+        ServerError("it failed", status=500, url=URL + "x" * 40_000, body="0.21323507", headers={}),
+        DecodeError(URL + "x" * 40_000, [FAULT], body="0.21323507"),
+    ],
+)
+def test_a_summary_fits_a_screen_line_or_two(error: BitminterError) -> None:
+    """However long a URL or a message is, what goes into a log is short, and holds nothing of the body."""
+    assert len(error.summary) < 350
+    assert "0.21323507" not in error.summary
+    assert error.summary.startswith(f"{type(error).__name__}: GET https://pool.example")
+
+
+def test_a_summary_tells_what_matters() -> None:
+    """The status, or the first fault without what stood there, stands in the one line."""
+    failed = ServerError("it failed", status=500, url=URL, body="", headers={})
+    assert failed.summary == f"ServerError: GET {URL}: 500"
+    told = DecodeError(URL, [FAULT, FAULT], body="{}").summary
+    assert told == (
+        f"DecodeError: GET {URL} answered with what the API does not document: $.hash_rate is not a number of Ghps "
+        "from 0 up"
+    )

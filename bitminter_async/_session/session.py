@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
 _TRUSTED_FOR = 60.0  # seconds
+_MAX_URL = 150  # of a log line; a user's name may take thousands
 _CLOSED_MEANWHILE = "this client was closed while the call waited"
 
 
@@ -147,7 +148,7 @@ class Session:
                     self._tally.sent(flight.left.loop)
                     asked, flight.left = flight.left, None
                 if _LOGGER.isEnabledFor(logging.DEBUG):
-                    url, spent = self._wire.url(call), self._now() - turn
+                    url, spent = self._wire.url(call)[:_MAX_URL], self._now() - turn
                     _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
             error = answer.error
             await self._rest_or_slow_down(answer, error)
