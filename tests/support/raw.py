@@ -45,11 +45,11 @@ class RawServer:
                 if not written:
                     break
                 for step in written:
-                    if isinstance(step, float):
-                        await asyncio.sleep(step)
-                    else:
+                    if isinstance(step, bytes):
                         writer.write(step)
                         await writer.drain()
+                    else:
+                        await asyncio.sleep(step)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

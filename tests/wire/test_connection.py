@@ -64,9 +64,9 @@ async def test_what_is_left_over_answers_nothing_over_tls(
     """Under TLS, too."""
     authority = trustme.CA()
     at_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(at_server)
+    authority.issue_cert("localhost").configure_cert(at_server)  # pyright: ignore[reportUnknownMemberType]  # it may also be pyOpenSSL's
     at_client = ssl.create_default_context()
-    authority.configure_trust(at_client)
+    authority.configure_trust(at_client)  # pyright: ignore[reportUnknownMemberType]  # likewise
     monkeypatch.setattr("bitminter_async._wire.wire._tls", lambda: at_client)
     async with raw_server(left_over, [ANSWER], tls=at_server) as server, connect(server.url) as client:
         assert (await client.users.get("bob")).name == "bob"
