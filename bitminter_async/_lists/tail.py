@@ -25,6 +25,7 @@ class Tail(Generic[R]):
     def __init__(self, fetch: Callable[..., Awaitable[tuple[R, ...]]]) -> None:
         self._fetch = fetch
         self._next: int | None = None  # the offset of the page to read next on the way up
+        self._last_stood = 0  # on the way up: the offset at which the last record known stood in the page before
 
     @property
     def is_behind(self) -> bool:
@@ -43,8 +44,14 @@ class Tail(Generic[R]):
             if last is None or len(newest) < MAX_PAGE or newest[-1].id <= last + 1:
                 return 0, newest
             self._next = likely_offset(newest, last + 1)
+            self._last_stood = self._next + MAX_PAGE // 2
         offset, page = await self.around(last + 1, self._next)
-        self._next = max(0, offset + OVERLAP - MAX_PAGE) if offset else None
+        # What comes in meanwhile pushes the next page's bottom away from this page's top: with no more overlap than for
+        # a list that stands still, a quick one would be climbed by a record or two a page, or never.
+        grown = max(0, offset + sum(record.id > last for record in page) - self._last_stood)
+        overlap = OVERLAP + min(2 * grown, MAX_PAGE // 2)
+        self._next = max(0, offset + overlap - MAX_PAGE) if offset else None
+        self._last_stood = offset
         return offset, page
 
     async def around(self, number: int, offset: int | None) -> tuple[int, tuple[R, ...]]:
