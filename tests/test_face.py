@@ -60,12 +60,13 @@ _SIGNATURES: dict[Any, str] = {
     Pool.shifts: "(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]",
     Pool.iter_blocks: """
         (self, *, commodity: str | None = None, since: datetime | None = None, until: datetime | None = None,
-        after: int | None = None, limit: int | None = None, offset: int = 0, max: int = 50)
-        -> AsyncGenerator[Block, None]
+        after: int | None = None, limit: int | None = None, offset: int = 0, max: int = 50,
+        skip_unreadable: bool = False) -> AsyncGenerator[Block, None]
     """,
     Pool.iter_shifts: """
         (self, *, since: datetime | None = None, until: datetime | None = None, after: int | None = None,
-        limit: int | None = None, offset: int = 0, max: int = 50) -> AsyncGenerator[Shift, None]
+        limit: int | None = None, offset: int = 0, max: int = 50, skip_unreadable: bool = False)
+        -> AsyncGenerator[Shift, None]
     """,
     Watch.blocks: """
         (self, *, every: float = 60.0, after: int | None = None, commodity: str | None = None,

@@ -50,6 +50,7 @@ async def page_at(
     *,
     last: int | None,
     size: int = MAX_PAGE,
+    full: int = MAX_PAGE,
     is_past: Callable[[R], bool] = lambda _: False,
 ) -> tuple[int, tuple[R, ...], bool]:
     """Return the page that shows both sides of `place`, its offset, and whether the list ends with it.
@@ -67,7 +68,9 @@ async def page_at(
         last: The id of the last record known, which is above `place`. None: nothing is known yet, so what stands above
             the page at `start` does not matter.
         size: The most records of the page at `start`; any other page is a full one.
-        is_past: Tells a record at which the list ends for the caller.
+        full: How many records the pool is known to give in one page. One that is shorter than asked for, but not than
+            that, may have been cut by a pool that gives no more, and does not prove that the list ends with it.
+        is_past: Tells a record below which the caller wants nothing.
 
     Raises:
         GapError: The list moves too fast, is out of order or does not heed offsets.
@@ -79,14 +82,15 @@ async def page_at(
     for misses in range(_MAX_MISSES + 1):
         page = await fetch(size, start)
         check_order(page, last)
-        is_end = len(page) < size or is_past(page[-1])
+        is_end = len(page) < min(size, full)
         if start > top and all(key(record) <= place for record in page):
             first_new = page[0].id if page else None
             start = max(top, start - _STEP_BACK) if misses < _MANY_MISSES else top
-        elif not is_end and all(key(record) > place for record in page):
+        elif not is_end and not is_past(page[-1]) and all(key(record) > place for record in page):
             first, above = Mark(start, key(page[0])), Mark(start + len(page) - 1, key(page[-1]))
             is_near = not misses and _expected(first, above, place) <= MAX_PAGE - OVERLAP
-            if is_near or seeks == _MAX_SEEKS:
+            # After a seek, a short page is one of a pool that gives no more, or the list's last.
+            if is_near or seeks == _MAX_SEEKS or (seeks and len(page) < size):
                 start = above.offset
             else:
                 start = await _seek(fetch, key, place, first, above, last=last)

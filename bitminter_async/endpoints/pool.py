@@ -94,6 +94,7 @@ class Pool:
         limit: int | None = None,
         offset: int = 0,
         max: int = MAX_PAGE,
+        skip_unreadable: bool = False,
     ) -> AsyncGenerator[Block, None]:
         """Walk over the blocks found, newest first, each once, although the list moves meanwhile: `/api/pool/blocks`.
 
@@ -102,16 +103,18 @@ class Pool:
         page, since pages overlap by two):
 
         ==========================================  ==================================================
-        all of `n` blocks                           at most n // m + 1
+        all of `n` blocks                           at most n // m + 1, or 2 if that is less
         `limit=k`                                   k / m, rounded up; none for 0
         `since` or `after`, with `k` blocks newer   at most k // m + 1
         `until` on the first page, or later         none more
         `until` further down                        one page more, and at most 2 · log₂ n single blocks
         ==========================================  ==================================================
 
-        A page that is shorter than asked for is the list's end, and ids and moments fall along the list, as the API
-        documents; blocks that come or go meanwhile cost a page more now and then. To take up a walk that failed, begin
-        another with `until` (or `offset`), and pass over what you have.
+        A page that is shorter than asked for is the list's end only if the pool has given a longer one in this walk, or
+        if nothing more comes after it: some pools cap their pages. (Each must give three at least.) Blocks that come or
+        go meanwhile cost a page more now and then. Ids fall along the list, as the API documents; where moments do not,
+        `since` looks on until a page ends in nothing but older blocks, and `until` is a GapError. To take up a walk
+        that failed, begin another with `until` (or `offset`), and pass over what you have.
 
         Args:
             commodity: Only this one's blocks, for example `BTC`; None: all.
@@ -121,15 +124,18 @@ class Pool:
             limit: How many blocks are wanted; None: all.
             offset: How many of the pool's latest blocks to skip.
             max: How many new blocks a page brings, 1 to 50.
+            skip_unreadable: Whether a block that cannot be read is passed over, with a WARNING that names it.
 
         Raises:
-            GapError: The list moved too far between two pages for the walk to be whole.
+            GapError: The list moved too far between two pages for the walk to be whole, or `until` has no place in it.
+            DecodeError: A block cannot be read, and is not to be skipped; those above it have been given. Or a whole
+                page cannot be read.
+            ValueError: An argument is out of range, or `since` is later than `until`.
+            TypeError: An argument is of the wrong type.
         """
-        _page(
-            "pool/blocks", tuple[Block, ...], max, offset, commodity
-        )  # a wrong argument is named here, not when the walk begins
+        check_commodity(commodity)  # named here, not when the walk begins
         fetch = partial(self._fetch_blocks, commodity)
-        walk = Walk(fetch, attrgetter("generated"), since, until, after, limit, offset, max)
+        walk = Walk(fetch, attrgetter("generated"), since, until, after, limit, offset, max, skip_unreadable)
         return walk.records()
 
     def iter_shifts(
@@ -141,6 +147,7 @@ class Pool:
         limit: int | None = None,
         offset: int = 0,
         max: int = MAX_PAGE,
+        skip_unreadable: bool = False,
     ) -> AsyncGenerator[Shift, None]:
         """Walk over the completed shifts, newest first, each once, as `iter_blocks` does: `/api/pool/shifts`.
 
@@ -151,11 +158,17 @@ class Pool:
             limit: How many shifts are wanted; None: all.
             offset: How many of the pool's latest shifts to skip.
             max: How many new shifts a page brings, 1 to 50.
+            skip_unreadable: Whether a shift that cannot be read is passed over, with a WARNING that names it.
 
         Raises:
-            GapError: The list moved too far between two pages for the walk to be whole.
+            GapError: The list moved too far between two pages for the walk to be whole, or `until` has no place in it.
+            DecodeError: A shift cannot be read, and is not to be skipped; those above it have been given.
+            ValueError: An argument is out of range, or `since` is later than `until`.
+            TypeError: An argument is of the wrong type.
         """
-        walk = Walk(self._fetch_shifts, attrgetter("completed"), since, until, after, limit, offset, max)
+        walk = Walk(
+            self._fetch_shifts, attrgetter("completed"), since, until, after, limit, offset, max, skip_unreadable
+        )
         return walk.records()
 
     async def _fetch_blocks(self, commodity: str | None, max: int, offset: int) -> tuple[Block, ...]:

@@ -215,7 +215,7 @@ async def test_a_walk_asks_for_its_pages(name: str, arguments: dict[str, Any], q
 async def test_a_walk_keeps_to_its_bounds(name: str, record: dict[str, Any], moment: str) -> None:
     """`since` and `until` include their own moment, `after` excludes its own id; every page is asked anew."""
     page = [record | {"id": number, moment: 1000 + number} for number in (9, 8, 7, 6)]
-    fake = Fake(*(answer(page) for _ in range(4)))
+    fake = Fake(*(answer(page) for _ in range(4)), answer(page[-2:]))
     async with make_client(fake) as client:
         await method(client, name)(max=50)
         walk: Callable[..., Any] = getattr(client.pool, f"iter_{name}")
@@ -223,7 +223,10 @@ async def test_a_walk_keeps_to_its_bounds(name: str, record: dict[str, Any], mom
         assert [found.id async for found in walk(since=seven, until=eight)] == [8, 7]
         assert [found.id async for found in walk(after=7)] == [9, 8]
         assert [found.id async for found in walk(offset=1, limit=50)] == [9, 8, 7, 6]
-    assert fake.paths == [f"/api/pool/{name}?max=50&offset=0"] * 3 + [f"/api/pool/{name}?max=50&offset=1"]
+    assert fake.paths == [f"/api/pool/{name}?max=50&offset=0"] * 3 + [
+        f"/api/pool/{name}?max=50&offset=1",
+        f"/api/pool/{name}?max=48&offset=3",
+    ]
 
 
 @pytest.mark.parametrize("name", PAGED)

@@ -63,10 +63,10 @@ async def test_what_stands_above_does_not_matter_where_nothing_is_known() -> Non
 
 
 async def test_the_list_ends_where_the_caller_says() -> None:
-    """A page that ends past what the caller wants will do, although the place would be further down."""
+    """A page that reaches what the caller does not want will do, although the place would be further down."""
     still = MovingList(range(1000, 0, -1))
     past = page_at(still.fetch, _KEY, 100, 0, last=101, is_past=lambda row: row.id < 970)
-    assert await past == (0, tuple(still.rows[:50]), True)
+    assert await past == (0, tuple(still.rows[:50]), False)
     assert still.asked == [(50, 0)]
 
 

@@ -1,7 +1,7 @@
 """A list that moves while it is read in pages, and what a walk may be asked for."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -62,11 +62,15 @@ class MovingList:
         newest = self.rows[0].id if self.rows else 0
         self.rows[:0] = [Row(newest + number) for number in range(count, 0, -1)]
 
+    def records(self, **wanted: Any) -> AsyncGenerator[Row, None]:
+        """Walk over the rows."""
+        return Walk(self.fetch, attrgetter("at"), **ALL | wanted).records()
+
     def walk(self, **wanted: Any) -> list[int]:
         """Walk to the end and return the ids."""
-        walk = Walk(self.fetch, attrgetter("at"), **ALL | wanted)
+        records = self.records(**wanted)
 
         async def collect() -> list[int]:
-            return [row.id async for row in walk.records()]
+            return [row.id async for row in records]
 
         return asyncio.run(collect())
