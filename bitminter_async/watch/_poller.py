@@ -11,15 +11,16 @@ from attrs import define
 from .._arguments import check_seconds
 from .._call import PUBLIC, Call
 from .._session.session import Session
-from ..errors import BadRequest, BitminterError, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized
+from ..errors import BitminterError, Blocked, ClientClosed, DecodeError, Forbidden, KeyRefused, RateLimited, StatusError
 
 __all__ = ["Poller"]
 
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
-_FINAL = (BadRequest, ClientClosed, Forbidden, KeyRefused, NotFound, Unauthorized)  # asking again would not mend it
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _MANY_CANCELLED = 3
+_MANY_REFUSED = 3
 
 
 @define
@@ -28,6 +29,8 @@ class _Unanswered:
 
     cancelled: int = 0
     """How many were cancelled in a row."""
+    refused: int = 0
+    """How many were refused in a row."""
     outage_since: float | None = None
     """When the first began that the log has told of as an outage."""
 
@@ -42,21 +45,20 @@ class Poller:
         session: What is asked.
         what: What the stream watches, for the log.
         every: Seconds from poll to poll.
-        tells: The errors of which the log tells as an outage; of others another poller tells.
+        beside: Whether it asks only beside another poller, which tells of outages and ends the stream. This one tells
+            of what is wrong with its own pages alone: they are refused, or cannot be read.
 
     Raises:
         ValueError: `every` is not a finite number above 0.
         TypeError: `every` is not a number at all.
     """
 
-    def __init__(
-        self, session: Session, what: str, every: float, *, tells: type[BitminterError] = BitminterError
-    ) -> None:
+    def __init__(self, session: Session, what: str, every: float, *, beside: bool = False) -> None:
         check_seconds("every", every, above_zero=True)
         self._session = session
         self._what = what
         self._every = every
-        self._tells = tells
+        self._beside = beside
         self._due: float | None = None
         self._has_answered = False
         self._unanswered: _Unanswered | None = None
@@ -96,15 +98,14 @@ class Poller:
                 )
             raise
         except BitminterError as error:
-            if isinstance(error, _FINAL) and not await self._is_blocked(error):
+            refused = unanswered.refused + 1 if _is_refusal(error) else 0
+            passing = await self._passing(error, refused)
+            if passing is None:
                 raise
             self._unanswered = unanswered
             unanswered.cancelled = 0
-            if unanswered.outage_since is None and isinstance(error, self._tells):
-                unanswered.outage_since = began
-                _LOGGER.warning(
-                    "watching %s: an outage begins, asking again every %g s: %s", self._what, self._every, error.summary
-                )
+            unanswered.refused = refused if passing is error else 0
+            self._live_on(passing, unanswered, began)
             return None
         if unanswered.outage_since is not None:
             spent = _now() - unanswered.outage_since
@@ -112,6 +113,48 @@ class Poller:
         self._unanswered = None
         self._has_answered = True
         return answer
+
+    async def _passing(self, error: BitminterError, refused: int) -> BitminterError | None:
+        """Return what may pass: the error, or the block for which it stands. None: it ends the stream.
+
+        Args:
+            error: What a poll ended with.
+            refused: How many polls running were refused, with this one.
+        """
+        if isinstance(error, ClientClosed | KeyRefused):
+            return None
+        if not refused or self._beside:
+            return error
+        if self._has_answered:  # where that is a block, the session finds out before the next poll's call
+            return error if refused < _MANY_REFUSED else None
+        if not isinstance(error, Forbidden) or error.status != HTTPStatus.FORBIDDEN:
+            return None
+        try:
+            await self._session.get(PUBLIC, 0.0, 1)
+        except ClientClosed:
+            raise
+        except BitminterError as block:
+            return block
+        return None
+
+    def _live_on(self, error: BitminterError, unanswered: _Unanswered, began: float) -> None:
+        """Poll again when the client may ask again, and tell of an outage that begins, and of a first refusal."""
+        now = _now()
+        due = now + self._every if self._due is None else self._due
+        if isinstance(error, RateLimited | Blocked) and error.retry_after:
+            due = self._due = max(due, now + error.retry_after)
+        if unanswered.refused == 1 and not self._beside:
+            what = f"refused, which ends the stream if it comes {_MANY_REFUSED} polls running"
+        elif unanswered.outage_since is None and (
+            not self._beside or unanswered.refused or isinstance(error, DecodeError)
+        ):
+            what = "an outage begins"
+        else:
+            return
+        if unanswered.outage_since is None:
+            unanswered.outage_since = began
+        wait = max(0.0, due - now)
+        _LOGGER.warning("watching %s: %s, asking again in %.1f s: %s", self._what, what, wait, error.summary)
 
     async def _wait(self) -> None:
         due = _now() if self._due is None else self._due
@@ -122,17 +165,14 @@ class Poller:
         # missed meanwhile is not made up for; neither is one that is cut short, or a timeout would make it rude.
         self._due = began + self._every - max(0.0, began - due) % self._every
 
-    async def _is_blocked(self, error: BitminterError) -> bool:
-        """Tell whether a 403 to a key that was good until now means a block: then a public call is refused as well."""
-        if not isinstance(error, Forbidden) or error.status != HTTPStatus.FORBIDDEN or not self._has_answered:
-            return False
-        try:
-            await self._session.get(PUBLIC, 0.0, 1)
-        except ClientClosed:
-            raise
-        except BitminterError:
-            return True
+
+def _is_refusal(error: BitminterError) -> bool:
+    """Tell whether the pool refuses the question itself, which passes only where something in between did so."""
+    if not isinstance(error, StatusError) or isinstance(error, RateLimited | Blocked):
         return False
+    return isinstance(error, Forbidden) or (  # which an empty 200 is, too
+        HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.status not in _PASSING
+    )
 
 
 def _now() -> float:

@@ -10,7 +10,6 @@ from .._lists.tail import Tail
 from .._session.session import Session
 from ..endpoints.pool import Pool
 from ..endpoints.users import Users
-from ..errors import DecodeError
 from ..events import BlockEvent, WorkerEvent, WorkerIdle
 from ..records import Block, PoolStats, Shift, User
 from ._blocks import BlockTracker, LastSeen
@@ -38,9 +37,10 @@ class Watch:
     takes an answer up to half of `every` old, so streams and calls that ask the same share their requests.
 
     A stream lives on through outages: no answer, 5xx and other odd statuses, rests, blocks, answers that cannot be read
-    or are out of order. The log tells of each by one WARNING, and by an INFO with its length when it is over. It ends
-    by an error only where asking again would not mend it: `Unauthorized`, `Forbidden`, `NotFound`, `BadRequest`,
-    `KeyRefused` and `ClientClosed`.
+    or are out of order. The log tells of each by one WARNING, and by an INFO with its length when it is over. Where the
+    pool refuses the question (`Unauthorized`, `Forbidden`, `NotFound`, `BadRequest` or another 4xx), that ends the
+    stream if it has had no answer yet, or if it comes three polls running; the first is a WARNING. `KeyRefused` and
+    `ClientClosed` end it at once.
 
     Each is an async iterator: leave its loop in any way, or put a timeout around a wait for its next item, and go on
     later. A poll that this cuts short is made again when the next is due, so let the timeout be longer than an answer
@@ -85,7 +85,7 @@ class Watch:
         poller = Poller(self._session, "blocks", every)
         tail = Tail(partial(Pool(poller).blocks, commodity=commodity))
         # A poller of their own for pages further down: one that cannot be read is no outage for the newest page.
-        poller_below = Poller(self._session, "blocks that are not settled", every, tells=DecodeError)
+        poller_below = Poller(self._session, "blocks that are not settled", every, beside=True)
         below = Tail(partial(Pool(poller_below).blocks, commodity=commodity))
 
         async def poll() -> list[BlockEvent]:

@@ -1,4 +1,4 @@
-"""Outages: what streams live through, what they tell of it, and what ends them."""
+"""Outages: what streams live through, and what they tell of it."""
 
 import asyncio
 import logging
@@ -7,11 +7,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-import bitminter_async
-from bitminter_async import Blocked, ClientClosed, Forbidden, NotFound, Unauthorized, WorkerIdle
+from bitminter_async import Blocked, KeyRefused
 from tests.support.collect import collecting
 from tests.support.transport import Fake, Step, answer
-from tests.support.watching import drain, outages, shift_page, stats, user, watch_client, worker
+from tests.support.watching import outages, shift_page, stats, watch_client
 
 _FAILURES: list[tuple[str, Callable[[], Step]]] = [
     ("TransportError", lambda: httpx.ConnectError("refused")),
@@ -33,14 +32,14 @@ async def test_a_stream_lives_on_through(name: str, fail: Callable[[], Step], ca
         assert [shift.id for shift in shifts] == [6, 7]
     assert [level for level, _ in outages(caplog)] == ["WARNING", "INFO"] * 2
     told = [message for _, message in outages(caplog)]
-    assert told[0].startswith(f"watching shifts: an outage begins, asking again every 600 s: {name}: ")
+    assert told[0].startswith(f"watching shifts: an outage begins, asking again in 600.0 s: {name}: ")
     assert told[1] == "watching shifts: the outage is over after 2400 s"
     assert told[3] == "watching shifts: the outage is over after 600 s"
     assert len(fake.sent) == 8
 
 
 async def test_a_block_is_lived_through(caplog: pytest.LogCaptureFixture) -> None:
-    """A blocked client's streams wait without a request until the block is over, and then go on."""
+    """A blocked client's streams wait without a request until the block is over, as the log says, and then go on."""
     caplog.set_level(logging.WARNING)
     fake = Fake(stats(1), answer(b"", 403), stats(2))
     async with watch_client(fake) as client, collecting(client.watch.stats()) as seen:
@@ -50,7 +49,34 @@ async def test_a_block_is_lived_through(caplog: pytest.LogCaptureFixture) -> Non
         with pytest.raises(Blocked):
             await client.pool.round()
     assert fake.times[:3] == pytest.approx([fake.times[0] + seconds for seconds in (0, 60, 960)])
-    assert [level for level, _ in outages(caplog)] == ["WARNING"]
+    ((level, told),) = outages(caplog)
+    assert (level, told.partition(":")[2].partition(" s:")[0]) == (
+        "WARNING",
+        " an outage begins, asking again in 900.0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("every", "retry_after", "wait"),
+    [(60, "10", 59), (60, "100", 100), (5, "50", 50), (5, "200", 200), (60, None, 59)],
+)
+async def test_the_log_says_when_it_is_asked_again(
+    every: float, retry_after: str | None, wait: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After what the pool asks for rest with, the next request leaves when the log says, be the rest long or short."""
+    fake = Fake(
+        stats(1),
+        answer(b"", 429, {"Retry-After": retry_after} if retry_after else None),
+        stats(2),
+        delay=1,
+        repeat=True,
+    )
+    async with watch_client(fake) as client, collecting(client.watch.stats(every=every)) as seen:
+        await asyncio.sleep(280)
+        assert [each.active_users for each in seen] == [1, 2]
+    waited = fake.times[2] - fake.times[1] - 1
+    assert waited == pytest.approx(wait)
+    assert f"asking again in {waited:.1f} s: RateLimited" in outages(caplog)[0][1]
 
 
 async def test_in_an_outage_each_poll_tries_once() -> None:
@@ -76,59 +102,10 @@ async def test_an_outage_lasts_until_a_whole_poll_is_answered() -> None:
         assert [shift.id for shift in shifts] == list(range(41, 101))
 
 
-@pytest.mark.parametrize("outage", [0, 1, 3])
-@pytest.mark.parametrize(
-    ("status", "error"), [(401, Unauthorized), (403, Forbidden), (404, NotFound), (400, bitminter_async.BadRequest)]
-)
-async def test_an_error_that_will_not_pass_ends_the_stream(status: int, error: type[Exception], outage: int) -> None:
-    """Where the pool refuses the question, the stream ends with that error, at first or later, and asks no more."""
-    fake = Fake(*(answer(b"", 500) for _ in range(outage)), answer(b"", status))
-    async with watch_client(fake) as client:
-        stream = client.watch.workers(every=10)
-        with pytest.raises(error):
-            await anext(stream)
-        with pytest.raises(StopAsyncIteration):
-            await anext(stream)
-    assert len(fake.sent) == outage + 1
-
-
-async def test_a_permission_that_is_taken_away_ends_the_stream() -> None:
-    """A 403 to a key that was good until then ends the stream, once a public call has shown that it is no block."""
-    fake = Fake(user(worker()), answer(b"", 403), answer(5))
-    async with watch_client(fake) as client:
-        with pytest.raises(Forbidden):
-            await anext(client.watch.workers(every=10))
-    assert fake.paths == ["/api/users", "/api/users", "/api/pool/workers"]
-
-
-@pytest.mark.parametrize(
-    "public", [[answer(b"", 403)], [httpx.ConnectError("refused"), answer(5)]], ids=["blocked", "down"]
-)
-async def test_a_block_does_not_pass_for_a_missing_permission(public: list[Step]) -> None:
-    """A 403 to a key that was good until then is lived through while the pool answers nobody else's question either."""
-    fake = Fake(user(worker()), answer(b"", 403), *public, user(worker(alive=False)))
-    async with watch_client(fake) as client:
-        event = await anext(client.watch.workers())
-        assert isinstance(event, WorkerIdle)
-    assert fake.times[-1] - fake.times[0] == pytest.approx(120 if public[1:] else 960)
-
-
-async def test_closing_the_client_during_the_public_call_ends_the_stream() -> None:
-    """ClientClosed is the end there, too."""
-    fake = Fake(user(worker()), answer(b"", 403), answer(5), delay=5)
-    client = watch_client(fake)
-    task = asyncio.create_task(drain(client.watch.workers()))
-    await asyncio.sleep(67)
-    assert fake.paths[-1] == "/api/pool/workers"
-    await client.aclose()
-    with pytest.raises(ClientClosed):
-        await task
-
-
 async def test_a_refused_key_ends_the_stream() -> None:
     """Where the key may not travel, nothing is sent and nothing is tried again."""
     fake = Fake()
     async with watch_client(fake, base_url="http://pool.example") as client:
-        with pytest.raises(bitminter_async.KeyRefused):
+        with pytest.raises(KeyRefused):
             await anext(client.watch.workers())
     assert not fake.sent
