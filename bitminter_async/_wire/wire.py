@@ -189,6 +189,8 @@ class Wire:
             headers, query = self._key.placed(self._key_in)
             request.headers.update(headers)
             request.url = url.copy_with(query=query or None)
+        if not self._owns_transport:
+            request.read()  # of one that has not been read, some transports send the empty body in chunks
         return request
 
     def _translate(self, exc: Exception, url: str, *, is_late: bool) -> Exception:

@@ -46,6 +46,14 @@ async def test_a_request_is_whole(base_url: str | None, host: str, asked: str) -
     assert (got.status, got.url, got.keyed, got.for_user) == (200, asked, False, False)
 
 
+async def test_a_given_transport_can_tell_that_there_is_no_body() -> None:
+    """The request has been read, so that no transport takes its empty body for one of unknown length."""
+    fake = Fake(answer())
+    await make_wire(fake).send(STATS_CALL, nothing)
+    assert fake.sent[0].request.content == b""
+    assert not {"content-length", "transfer-encoding"} & fake.sent[0].request.headers.keys()
+
+
 async def test_parameters_are_quoted() -> None:
     """Each parameter's value is quoted whole, in the order given."""
     fake = Fake(answer([]))
