@@ -24,7 +24,7 @@ def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None
 def check_flag(name: str, value: object) -> None:
     """Raise TypeError unless `value` is a bool: any other would count as true or false by surprise."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
 
 
 def check_integer(name: str, value: object, least: int, most: float = math.inf) -> None:
@@ -42,7 +42,9 @@ def check_commodity(value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"commodity must be a string, not {type(value).__name__}")
     if not value.isascii() or not value.isalnum() or len(value) > _LONGEST_COMMODITY:
-        raise ValueError(f"commodity must be a short name of letters and digits, such as 'BTC', not {value!r}")
+        raise ValueError(
+            f"commodity must be a short name of letters and digits, such as 'BTC', of at most {_LONGEST_COMMODITY}"
+        )
 
 
 def check_user_name(value: object) -> None:

@@ -97,7 +97,7 @@ class Client:
         check_flag("allow_plain_http", allow_plain_http)
         check_seconds("patience", patience)
         if key_in not in get_args(KeyPlace):
-            raise ValueError(f"key_in must be one of {', '.join(get_args(KeyPlace))}, not {key_in!r}")
+            raise ValueError(f"key_in must be one of {', '.join(get_args(KeyPlace))}")
         if base_url is None and (found := os.environ.get("BITMINTER_URL")):
             base_url_of(found, "BITMINTER_URL")  # what is wrong with it is told by the name that its author knows
             base_url = found
@@ -171,5 +171,5 @@ def _user_agent(words: object) -> str:
     if not isinstance(words, str):
         raise TypeError(f"user_agent must be a string, not {type(words).__name__}")
     if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", words):
-        raise ValueError(f"user_agent must be printable ASCII without spaces around it, not {words!r}")
+        raise ValueError("user_agent must be printable ASCII without spaces around it")
     return f"{words} {own}"

@@ -453,8 +453,8 @@ async def test_a_locked_database(run: Run, tmp_path: Path, monkeypatch: pytest.M
         key = pool.add_user("demo", workers=2)
         pool.set_worker_alive("demo", "rig1", alive=False)
         await _live(run, pool, "recorder", "--db", file, until=is_there, BITMINTER_KEY=key)
-        assert stderr.getvalue() == "Trying again: OperationalError('database is locked')\n"
-        assert (count("pool"), count("worker")) == (times, 2 * times)
+        assert set(stderr.getvalue().splitlines()) == {"Trying again: OperationalError('database is locked')"}
+        assert count("worker") == 2 * count("pool") >= 2 * times
 
 
 def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class UnfitError(ValueError):
 
 def parse(body: bytes) -> object:
     """Read JSON as the standard library does, but numbers as their text, and without the constants that are no JSON."""
-    text = _HALF.sub(lambda escape: escape[1] or r"\ufffd", body.decode())
+    text = _HALF.sub(lambda escape: escape[1] or "\\" + escape[0], body.decode())
     return json.loads(text, object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse)
 
 

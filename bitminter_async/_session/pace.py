@@ -85,9 +85,14 @@ class Pace:
         """Seconds until the next turn can begin: what is left of the interval and of a rest."""
         return max(0.0, self._departed + self.spacing - _now(), self._rest_left)
 
+    @property
+    def slowed_spacing(self) -> float:
+        """Seconds between two turns, were they slowed down now."""
+        return min(max(2 * self.spacing, _LEAST_SLOWED), max(2 * self._interval, _MOST_SLOWED))
+
     async def slow_down(self) -> None:
         """Double the spacing, because the pool said that it is too much; each quiet minute halves it again."""
-        self._slowed_to = min(max(2 * self.spacing, _LEAST_SLOWED), max(2 * self._interval, _MOST_SLOWED))
+        self._slowed_to = self.slowed_spacing
         self._slowed_at = _now()
         await self.depart()
 

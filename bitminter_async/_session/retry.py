@@ -44,6 +44,7 @@ async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, flight: Flig
                 raise
         # On top of the turn and of a rest: drawn to pass beside them, clients that failed together would come back
         # together, at the turn that they all wait for.
+        flight.left = None
         pause = pace.due_in + random.uniform(0.0, _spread(failures))  # noqa: S311  # no secret depends on it
         tally.retried += 1
         _LOGGER.warning(

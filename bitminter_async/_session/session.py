@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
 _TRUSTED_FOR = 60.0  # seconds
+_CLOSING = 5.0  # seconds
 _MAX_URL = 150  # of a log line; a user's name may take thousands
 _CLOSED_MEANWHILE = "this client was closed while the call waited"
 
@@ -117,7 +118,9 @@ class Session:
     async def _attempt(self, call: Call[T], flight: Flight) -> T:
         self._wire.open()
         if call.keyed and self._may_be_blocked:
-            await self._exchange(PUBLIC, Flight())  # in a turn of its own; it raises if the client is blocked
+            await self._exchange(PUBLIC, flight)  # in a turn of its own; it raises if the client is blocked
+            self._trusted_until = self._now() + _TRUSTED_FOR
+            flight.left = None
         answer, asked = await self._exchange(call, flight)
         record = decode(answer, call.kind, call.expected)
         self._cache.put(call, record, asked)
@@ -130,11 +133,12 @@ class Session:
             turn = self._now()
             waited = turn - queued
             self._tally.longest_wait = max(self._tally.longest_wait, waited)
-            asked = Moment(turn, time())
+            departures: list[Moment] = []
             outcome: object = "cancelled"
 
             async def depart() -> None:
                 flight.left = Moment(self._now(), time())
+                departures.append(flight.left)
                 await self._pace.depart()
 
             try:
@@ -144,9 +148,9 @@ class Session:
                 outcome = type(exc).__name__
                 raise
             finally:
-                if flight.left:  # else no request left: there was no connection to send it over
-                    self._tally.sent(flight.left.loop)
-                    asked, flight.left = flight.left, None
+                # A given transport's first departure is told before it gets the request, and again if it tells itself.
+                for departure in departures if self._wire.tells_departures else departures[1:] or departures:
+                    self._tally.sent(departure.loop)
                 if _LOGGER.isEnabledFor(logging.DEBUG):
                     url, spent = self._wire.url(call)[:_MAX_URL], self._now() - turn
                     _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
@@ -154,7 +158,7 @@ class Session:
             await self._rest_or_slow_down(answer, error)
         if error:
             raise error
-        return answer, asked
+        return answer, departures[-1] if departures else Moment(turn, time())
 
     async def _rest_or_slow_down(self, answer: Answer, error: Exception | None) -> None:
         """Do what an answer asks for, be its body whole or not; and note what it says of a block."""
@@ -164,12 +168,11 @@ class Session:
             self._pace.rest(seconds, error)
             level = logging.WARNING if isinstance(error, Blocked) else logging.INFO
             _LOGGER.log(level, "resting for %.0f s: %s", seconds, error.summary)
-        elif isinstance(error, RateLimited):
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS and (seconds or 0.0) < self._pace.slowed_spacing:
             await self._pace.slow_down()
-            _LOGGER.info("requests are now %.1f s apart: %s", self._pace.spacing, error.summary)
+            _LOGGER.info("requests are now %.1f s apart: GET %s: 429", self._pace.spacing, answer.url[:_MAX_URL])
         if not answer.keyed:
             self._may_be_blocked = False  # or it rests by now
-            self._trusted_until = self._now() + _TRUSTED_FOR
         elif answer.status == HTTPStatus.FORBIDDEN and self._now() > self._trusted_until:
             self._may_be_blocked = True
 
@@ -198,8 +201,9 @@ class Session:
 
     async def _close_from_another_loop(self, loop: AbstractEventLoop) -> None:
         if loop.is_running():  # in another thread
-            await wait([wrap_future(run_coroutine_threadsafe(self.aclose(), loop))])
-            return
+            closed, _ = await wait([wrap_future(run_coroutine_threadsafe(self.aclose(), loop))], timeout=_CLOSING)
+            if closed:  # else that loop was just about to end
+                return
         with suppress(RuntimeError):  # whoever sleeps on a loop that was closed under him cannot be woken
             self._closed.set()
         await self._wire.aclose()

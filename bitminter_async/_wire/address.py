@@ -31,6 +31,11 @@ def as_proxy(name: str, text: object) -> str:
     """Return the URL of a proxy, http where no scheme is named; raise ValueError if it is none."""
     url = f"http://{text}" if isinstance(text, str) and "://" not in text else text
     checked = _check_url(name, url, {"http", "https", "socks5", "socks5h"})
+    has_host = False
+    with suppress(ValueError, httpx.InvalidURL):
+        has_host = bool(httpx.URL(checked).host)
+    if not has_host:
+        raise ValueError(f"{name} must have a host that a name server can know")
     if checked.startswith("socks") and not find_spec("socksio"):
         raise ValueError(f"{name} names a SOCKS proxy, for which socksio is missing: pip install 'httpx[socks]'")
     return checked

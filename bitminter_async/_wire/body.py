@@ -15,10 +15,10 @@ _TOO_LARGE = Fault("$", "at most 8 MiB", "more")
 _NOT_ONE_GZIP = Fault("$", "gzip", "gzip that is cut short or followed by something else")
 _UNPROVEN = Fault(
     "$",
-    "a number that is known to be whole, by its Content-Length or chunks",
+    "an answer that is known to be whole, by its Content-Length or chunks",
     "one that the end of the connection may have cut short",
 )
-_NUMBER = re.compile(rb"\s*[-0-9][-+.0-9eE]*")  # a blank after it would prove its end, as brackets and quotes do
+_OPEN_ENDED = re.compile(rb"\s*([-0-9][-+.0-9eE]*)?")  # nothing, or a number: brackets and quotes would prove an end
 _GZIP = 31  # zlib's window bits for a gzip header and nothing else
 _SHOWN = 40
 
@@ -66,7 +66,7 @@ class Received:
                 return
         if inflater and self.size and not inflater.eof:
             self.fault = _NOT_ONE_GZIP
-        if not inflater and self._ends_with_the_connection and _NUMBER.fullmatch(self.body):
+        if not inflater and self._ends_with_the_connection and _OPEN_ENDED.fullmatch(self.body):
             self.fault = _UNPROVEN
 
     @property

@@ -1,7 +1,8 @@
 """The connection under an exchange: when a request leaves on it, and that nothing lies there which it did not ask for.
 
 A server that writes two answers to one question would have the second one read as the answer to the next: another
-user's balance. So a connection is closed where anything came beyond an answer, or before a question.
+user's balance. So a connection is closed where anything came beyond an answer, or before a question. What comes later
+than that, when the next question has left, cannot be told from its answer; then `_decode/fit.py` is what is left.
 """
 
 import asyncio
@@ -10,9 +11,19 @@ from typing import Any, Protocol, cast
 
 import httpx
 
-__all__ = ["NetworkStream", "Trace", "close_if_unclean"]
+__all__ = ["NetworkStream", "Trace", "UnaskedError", "close_if_unclean", "is_unanswered"]
 
 _STEPS = 6  # of the loop: what has arrived is handed up by the socket, TLS and httpcore in four
+
+
+class UnaskedError(httpx.RemoteProtocolError):
+    """Something, be it the end, came on a connection before a question."""
+
+
+def is_unanswered(exc: Exception) -> bool:
+    """Tell whether a connection failed before anything of an answer came, as one does that the server has closed."""
+    silent = isinstance(exc, httpx.RemoteProtocolError) and "without sending a response" in str(exc)
+    return silent or isinstance(exc, UnaskedError | httpx.NetworkError)
 
 
 class NetworkStream(Protocol):
@@ -54,21 +65,25 @@ class Trace:
         elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
             self.has_left = True
             if self.stream and event.startswith("http11.") and await _has_unread(self.stream):
-                raise httpx.RemoteProtocolError("the server closed the connection, or spoke, before it was asked")
+                raise UnaskedError("the server closed the connection, or spoke, before it was asked")
             await self._on_departure()
 
 
 async def _has_unread(stream: NetworkStream) -> bool:
     """Tell whether anything has come, be it the end, without waiting for it."""
     read = asyncio.ensure_future(stream.read(1))
-    for _ in range(_STEPS):
-        await asyncio.sleep(0)
-        if read.done():
-            break
-    else:
+    try:
+        for _ in range(_STEPS):
+            await asyncio.sleep(0)
+            if read.done():
+                break
+    finally:
         read.cancel()
-    await asyncio.wait({read})
-    return not read.cancelled()
+        await asyncio.wait({read})
+    if read.cancelled():
+        return False
+    read.exception()  # it is as good as the end; asyncio complains of one that nobody looks at
+    return True
 
 
 async def close_if_unclean(response: httpx.Response) -> None:

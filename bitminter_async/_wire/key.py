@@ -93,7 +93,7 @@ def _any_form(char: str, variant: str = "") -> str:
     """Match a character as it is, and as URLs, JSON, HTML and Python may write it, also if one quotes another."""
     code = ord(char)
     name = html.escape(char).removeprefix("&") if char in "&<>\"'" else f"#{code};"
-    bare = rf"\\{{0,2}}(?:(?:u00|x){code:02x}|[{re.escape(char + variant)}])"
+    bare = rf"\\*(?:(?:u00|x){code:02x}|[{re.escape(char + variant)}])"
     # The bare character comes last: a `%` may be the first of `%25`.
     return rf"(?:%(?:25){{0,3}}{code:02x}|&(?:amp;){{0,3}}(?:{name}|#0*{code};|#x0*{code:x};)|{bare})"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -16,7 +17,7 @@ from ..errors import KeyRefused, RequestTimeout, TransportError
 from .address import as_proxy, base_url_of, find_proxy, is_loopback, without_user_info
 from .answer import Answer, printable
 from .body import Received
-from .connection import NetworkStream, Trace, close_if_unclean
+from .connection import NetworkStream, Trace, close_if_unclean, is_unanswered
 from .key import ApiKey, KeyPlace, Mask, refusal
 
 __all__ = ["DEFAULT_URL", "Wire"]
@@ -79,6 +80,11 @@ class Wire:
         self.bytes_received = 0
 
     @property
+    def tells_departures(self) -> bool:
+        """Whether a departure is told just once: of a given transport it is told before, and again if that tells it."""
+        return self._owns_transport
+
+    @property
     def is_open(self) -> bool:
         """Whether a transport that this wire made is open."""
         return self._owns_transport and self._transport is not None
@@ -106,7 +112,11 @@ class Wire:
                 proxy = find_proxy(self._url, self._proxy)
                 self._way = f", through the proxy {without_user_info(proxy)}" if proxy else ""
                 self._transport = httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, trust_env=False)
-            except (OSError, ValueError) as exc:  # a file of certificates or a proxy that the environment names
+            except (
+                OSError,
+                ValueError,
+                httpx.InvalidURL,
+            ) as exc:  # a file of certificates or a proxy that the environment names
                 raise TransportError(f"there is no way to {self._url}: {exc}") from None
         return self._transport
 
@@ -161,8 +171,8 @@ class Wire:
             await on_departure()  # a given transport may not tell
         try:
             response = await self.open().handle_async_request(self._request(call, trace))
-        except (httpx.NetworkError, httpx.RemoteProtocolError):
-            if not trace.is_reused:
+        except httpx.TransportError as exc:
+            if not trace.is_reused or not is_unanswered(exc):
                 raise
             # An idle connection may be closed at any moment, also in this one. Nobody has answered, so this is no
             # failed attempt: the question goes out once more, on a fresh connection.
@@ -202,9 +212,12 @@ class Wire:
             return RequestTimeout(f"GET {url}: {said}{self._way}")
         if isinstance(exc, httpx.HTTPError | httpx.StreamError | OSError):
             return TransportError(f"GET {url}: {said}{self._way}{self._hint}")
-        if self.mask(str(exc)) != str(exc):
+        # Not the network's: a fault of the transport that was passed in, whose author shall see it, unless a key shows.
+        shown = "".join([*traceback.format_exception(exc), repr(vars(exc))])
+        if isinstance(exc, ExceptionGroup) or self.mask(shown) != shown:
             return TransportError(f"GET {url}: {said}")
-        return exc.with_traceback(None)  # not the network's: a fault of the transport that was passed in
+        _forget_frames(exc)
+        return exc
 
     async def _close_transport(self) -> None:
         transport, self._transport, self._stream = self._transport, None, None
@@ -222,6 +235,13 @@ class Wire:
 @cache
 def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
+
+
+def _forget_frames(exc: BaseException | None) -> None:
+    """Drop the frames of an exception and of what led to it: they hold the request, and with it the key."""
+    while exc and exc.__traceback__:
+        exc.__traceback__ = None
+        exc = exc.__cause__ or exc.__context__
 
 
 def _is_cancelled() -> bool:

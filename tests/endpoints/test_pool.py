@@ -150,9 +150,9 @@ WRONG_PAGES = [
     ({"offset": None}, TypeError, "offset must be an int, not NoneType"),
 ]
 WRONG_COMMODITIES = [
-    ({"commodity": ""}, ValueError, "not ''"),
-    ({"commodity": "B&T"}, ValueError, "not 'B&T'"),
-    ({"commodity": "BTC "}, ValueError, "not 'BTC '"),
+    ({"commodity": ""}, ValueError, "commodity must be a short name"),
+    ({"commodity": "B&T"}, ValueError, "commodity must be a short name"),
+    ({"commodity": "BTC "}, ValueError, "commodity must be a short name"),
     ({"commodity": "\u0411TC"}, ValueError, "commodity must be a short name of letters and digits"),
     ({"commodity": 5}, TypeError, "commodity must be a string, not int"),
     ({"commodity": b"BTC"}, TypeError, "commodity must be a string, not bytes"),

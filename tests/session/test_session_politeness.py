@@ -5,8 +5,10 @@ import random
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 
 from bitminter_async import BitminterError, Blocked, Client, Forbidden, RateLimited
@@ -157,6 +159,59 @@ async def test_a_blocked_client_with_a_key_finds_out() -> None:
         assert (client.receipt.blocks, client.receipt.rests) == (1, 0)
     assert fake.paths == ["/api/users/user0", "/api/pool/workers"]
     assert [type(error) for error in errors] == [Forbidden, *[Blocked] * 29]
+
+
+async def test_a_block_is_found_out_though_the_pool_has_just_answered() -> None:
+    """What the pool answered before a 403, an error at that, says nothing of a block that begins with it."""
+    fake = Fake(answer(b"", 500), answer(5), answer(b"", 403), repeat=True)
+    async with Client(KEY, base_url="https://pool.example", transport=fake, interval=0, attempts=1) as client:
+        await failure(client.pool.stats())
+        await client.pool.users()
+        errors = [await failure(client.users.get(f"user{number}")) for number in range(30)]
+    assert len(fake.sent) == 4
+    assert [type(error) for error in errors] == [Forbidden, *[Blocked] * 29]
+
+
+async def test_the_call_that_finds_out_is_let_end_as_any_other() -> None:
+    """A caller that gives up while a block is looked for piles nothing up, and the rest that came is kept to."""
+    late = answer(b"", 429, {"Retry-After": "600"})
+    fake = Fake(answer(b"", 403), late, delay=0.5)
+    async with Client(KEY, base_url="https://pool.example", transport=fake, interval=0, attempts=1) as client:
+        await failure(client.users.get())
+        for _ in range(10):
+            with suppress(TimeoutError, RateLimited):
+                await asyncio.wait_for(client.users.get(max_age=0), 0.1)
+        await asyncio.sleep(1)
+        assert client.receipt.requests == 2
+    assert fake.most_in_flight == 1
+
+
+async def test_who_asks_anew_as_the_answer_comes_gets_another() -> None:
+    """Also in the step of the loop in which an answer comes, `max_age=0` is not served by it: it is older."""
+    woken = asyncio.Event()
+
+    def wake(_: httpx.Request) -> httpx.Response:
+        woken.set()
+        return answer(1)
+
+    fake = Fake(wake, answer(2), delay=0.2)
+    async with Client(base_url="https://pool.example", transport=fake, interval=0) as client:
+
+        async def ask_anew() -> int:
+            await woken.wait()
+            return await client.pool.workers(max_age=0)
+
+        assert [*await asyncio.gather(client.pool.workers(), ask_anew())] == [1, 2]
+
+
+async def test_a_tiny_rest_slows_down_as_none_does() -> None:
+    """A 429 that asks for less rest than the client keeps anyway is answered by keeping more."""
+    fake = Fake(answer(b"", 429, {"Retry-After": "0.001"}), repeat=True)
+    async with Client(base_url="https://pool.example", transport=fake, interval=0, attempts=1) as client:
+        for _ in range(5):
+            await failure(client.pool.stats())
+    gaps = [later - earlier for earlier, later in pairwise(fake.times)]
+    assert gaps == pytest.approx([1, 2, 4, 8])
 
 
 async def test_a_key_without_the_permission_costs_one_public_call_a_minute() -> None:

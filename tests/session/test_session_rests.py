@@ -181,7 +181,7 @@ async def test_429_without_retry_after_doubles_the_spacing(spans: list[tuple[flo
         (
             answer(b"", 429),
             logging.INFO,
-            "requests are now 2.0 s apart: RateLimited: GET https://pool.example/api/pool/stats: 429",
+            "requests are now 2.0 s apart: GET https://pool.example/api/pool/stats: 429",
         ),
         (
             answer(b"", 403),

@@ -64,7 +64,7 @@ async def test_streams_merge() -> None:
         ("blocks", {"unsettled": "7"}, TypeError, "unsettled is an iterable of blocks or ids, not str"),
         ("workers", {"name": 5}, TypeError, "a user's name must be a string, not int"),
         ("workers", {"name": ".."}, ValueError, "must not be"),
-        ("workers", {"initial": 1}, TypeError, "initial must be True or False, not 1"),
+        ("workers", {"initial": 1}, TypeError, "initial must be True or False, not int"),
         ("workers", {"work": None}, TypeError, "work must be True or False, not None"),
     ],
     ids=str,

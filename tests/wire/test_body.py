@@ -232,7 +232,7 @@ async def test_an_odd_encoding_shows_no_key_and_no_control_character(encoding: s
 
 CUT = Fault(
     "$",
-    "a number that is known to be whole, by its Content-Length or chunks",
+    "an answer that is known to be whole, by its Content-Length or chunks",
     "one that the end of the connection may have cut short",
 )
 
@@ -275,6 +275,17 @@ async def test_a_plain_number_with_an_end_is_an_answer(
     """A length, chunks, gzip, quotes, a blank and HTTP/2 each prove the end; without HTTP, its stream does."""
     async with make_client(Fake(numbered(body, version, headers))) as client:
         assert await client.pool.workers() == 1701
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+async def test_nothing_that_nothing_ends_is_no_answer(body: bytes) -> None:
+    """A connection that ends right behind the head has said nothing, and nothing of the key's access."""
+    async with make_client(Fake(numbered(body, b"HTTP/1.1", {})), attempts=1) as client:
+        with pytest.raises(DecodeError, match="known to be whole"):
+            await client.users.get()
+    async with make_client(Fake(numbered(b"", b"HTTP/1.1", {"Content-Length": "0"}))) as client:
+        with pytest.raises(Forbidden, match="switched off"):
+            await client.users.get()
 
 
 @pytest.mark.socket

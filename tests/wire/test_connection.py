@@ -1,6 +1,7 @@
 """An answer belongs to its question: what lies on a connection that nobody asked for is never read as an answer."""
 
 import asyncio
+import gc
 import ssl
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from bitminter_async._wire.connection import Trace
 from tests.support.clients import make_client
 from tests.support.raw import raw_server, reply
 from tests.support.samples import STATS, USER
+from tests.support.wires import STATS_CALL, make_wire, nothing
 
 BOB = reply(orjson.dumps({**USER, "name": "bob"}))
 EVE = reply(orjson.dumps({**USER, "name": "eve", "balances": {"BTC": 99}}))
@@ -162,6 +164,51 @@ async def test_an_idle_connection_that_is_closed_is_no_failed_attempt(
         assert (await client.pool.stats()).active_users == 321
         assert server.connections == 2
         assert client.receipt.retried == 0
+    assert not caplog.records
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize(
+    "broken",
+    [b"garbage\r\n\r\n", b"HTTP/1.1 429 Slow\r\nno colon\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],
+)
+async def test_a_broken_answer_on_an_idle_connection_is_a_failed_attempt(broken: bytes) -> None:
+    """Only where nothing of an answer came does the question go out again in the same turn."""
+    async with raw_server([ANSWER], [broken], [ANSWER]) as server, connect(server.url) as client:
+        await client.pool.stats()
+        with pytest.raises(TransportError):
+            await client.pool.stats()
+        assert len(server.heads) == 2
+
+
+@pytest.mark.socket
+async def test_a_question_that_went_out_twice_is_counted_twice() -> None:
+    """The receipt tells what the pool saw: also the request that found its connection closed, and the gap behind it."""
+    async with raw_server([ANSWER], [], [ANSWER]) as server, connect(server.url) as client:
+        await client.pool.stats()
+        await client.pool.stats()
+        assert client.receipt.requests == len(server.heads) == 3
+
+
+@pytest.mark.socket
+async def test_who_looks_at_a_connection_leaves_no_task(caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that is reset, or a call that is cancelled at any step, leaves asyncio nothing to complain of."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    for steps in range(30):
+        async with raw_server([ANSWER], [ANSWER]) as server:
+            wire = make_wire(None, server.url)
+            await wire.send(STATS_CALL, nothing)
+            server.hang_up()
+            task = asyncio.create_task(wire.send(STATS_CALL, nothing))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            await wire.aclose()
+    gc.collect()
+    await asyncio.sleep(0.01)
+    assert not complaints
     assert not caplog.records
 
 

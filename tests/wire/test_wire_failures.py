@@ -118,6 +118,43 @@ async def test_a_foreign_error_that_shows_the_key_becomes_our_own(kind: type[Exc
             await client.users.get()
 
 
+class OddError(Exception):
+    """An exception that cannot be copied."""
+
+    def __init__(self, *, told: str) -> None:
+        super().__init__(told)
+
+
+def with_cause(error: Exception, cause: Exception) -> Exception:
+    """The error, as raised from its cause."""
+    error.__cause__ = cause
+    return error
+
+
+def with_note(error: Exception, note: str) -> Exception:
+    """The error with a note."""
+    error.add_note(note)
+    return error
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        with_cause(OddError(told="odd"), httpx.ConnectError(f"no way to ?key={KEY}")),
+        ExceptionGroup("several", [ValueError(f"?key={KEY}")]),
+        ExceptionGroup("several", [ValueError("harmless, but for the frames")]),
+        with_note(KeyError("x"), f"sent with {KEY}"),
+    ],
+    ids=["cause", "group", "group without", "note"],
+)
+async def test_no_part_of_a_foreign_error_shows_the_key(raised: Exception) -> None:
+    """Causes, groups and notes of what a given transport raises are looked at, too."""
+    async with Client(KEY, base_url=POOL, transport=Fake(raised), attempts=1) as client:
+        with pytest.raises(TransportError) as caught:
+            await client.users.get()
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
 async def test_a_stray_cancellation_of_the_transport_is_no_cancellation() -> None:
     """A transport that raises CancelledError of its own accord fails; the caller's task is not cancelled by it."""
 
