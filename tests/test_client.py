@@ -171,6 +171,26 @@ def test_a_client_needs_asyncio() -> None:
             use.send(None)
 
 
+def test_a_loop_that_does_not_turn_holds_up_no_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its loop runs in another thread but hears nothing any more, closing from here comes to its end, too."""
+    monkeypatch.setattr("bitminter_async._session.session._CLOSING", 0.01)
+    fake, stuck, go_on = Fake(answer(5)), threading.Event(), threading.Event()
+    client = Client(base_url=POOL, transport=fake)
+
+    async def use() -> None:
+        await client.pool.workers()
+        stuck.set()
+        go_on.wait(10)
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        used = threads.submit(asyncio.run, use())
+        assert stuck.wait(10)
+        asyncio.run(client.aclose())
+        assert fake.is_closed
+        go_on.set()
+        used.result()
+
+
 def test_a_client_is_closed_on_another_loop_once_its_own_has_ended(caplog: pytest.LogCaptureFixture) -> None:
     """Where the first loop is gone, closing raises nothing, closes the transport, and no call is sent any more."""
     fake = Fake(answer(5))

@@ -145,3 +145,10 @@ async def test_a_dead_proxy_is_named(
     with pytest.raises(kind) as caught:
         await make_wire(None).send(STATS_CALL, nothing)
     assert "through" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["http://[v1.x]:80", "http://a_b\u3002c:8"])
+def test_a_proxy_whose_host_nobody_can_know_is_refused(proxy: str) -> None:
+    """What httpx would stumble over later is named at once."""
+    with pytest.raises(ValueError, match="proxy must"):
+        make_wire(None, proxy=proxy)

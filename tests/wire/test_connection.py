@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from bitminter_async import Client, RequestTimeout, TransportError
-from bitminter_async._wire.connection import Trace
+from bitminter_async._wire.connection import Trace, close_if_unclean
 from tests.support.clients import make_client
 from tests.support.raw import raw_server, reply
 from tests.support.samples import STATS, USER
@@ -210,6 +210,31 @@ async def test_who_looks_at_a_connection_leaves_no_task(caplog: pytest.LogCaptur
     await asyncio.sleep(0.01)
     assert not complaints
     assert not caplog.records
+
+
+@pytest.mark.socket
+async def test_a_given_transport_of_httpx_is_served_as_well() -> None:
+    """Over a transport that was passed in, an idle connection that is closed is no failed attempt either."""
+    async with raw_server([ANSWER], [], [ANSWER]) as server:
+        transport = httpx.AsyncHTTPTransport()
+        async with make_client(transport, base_url=server.url, max_age=0, attempts=1) as client:
+            await client.pool.stats()
+            assert (await client.pool.stats()).active_users == 321
+            assert client.receipt.requests == len(server.heads) == 3
+
+
+async def test_a_connection_that_cannot_be_looked_into_is_closed() -> None:
+    """Where a transport hands out a stream, but no way to see what came beyond the answer, none is reused."""
+    closed: list[bool] = []
+
+    class Closing(Stream):
+        async def aclose(self) -> None:
+            closed.append(True)
+
+    extensions = {"network_stream": Closing(), "http_version": b"HTTP/1.1"}
+    await close_if_unclean(httpx.Response(200, extensions=extensions))
+    await close_if_unclean(httpx.Response(200, extensions={**extensions, "http_version": b"HTTP/2"}))
+    assert closed == [True]
 
 
 @pytest.mark.socket
