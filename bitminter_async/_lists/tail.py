@@ -1,11 +1,13 @@
 """The tail of a list, as `tail -f` has it: what is new, oldest first, a page at a time."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from operator import attrgetter
 from typing import Generic, TypeVar
 
 from .._arguments import MAX_PAGE
-from .place import OVERLAP, Listed, check_order, likely_offset, page_at
+from .page import Id, Listed, Unreadable, read_page
+from .place import OVERLAP, likely_offset, page_at
 
 __all__ = ["Tail"]
 
@@ -32,7 +34,7 @@ class Tail(Generic[R]):
         """Whether there is more to read, before the newest page."""
         return self._next is not None
 
-    async def read(self, last: int | None) -> tuple[int, tuple[R, ...]]:
+    async def read(self, last: int | None) -> tuple[int, tuple[R | Unreadable[R], ...]]:
         """Return the page that follows the id `last`, and its offset: the newest page if that does, or for None.
 
         Raises:
@@ -41,21 +43,26 @@ class Tail(Generic[R]):
         """
         if self._next is None or last is None:
             newest = await self._newest()
-            if last is None or len(newest) < MAX_PAGE or newest[-1].id <= last + 1:
+            if last is None and not newest:
+                newest = await self._fetch_anew(MAX_PAGE, 0)  # or all there is would be news, were it empty once only
+            if last is None or not newest or newest[-1].id <= last + 1:
                 return 0, newest
             self._next = likely_offset(newest, last + 1)
-            self._last_stood = self._next + MAX_PAGE // 2
-        offset, page = await self.around(last + 1, self._next)
+            self._last_stood = self._next + len(newest) // 2
+        offset, page, _ = await self.around(last + 1, self._next)
         # What comes in meanwhile pushes the next page's bottom away from this page's top: with no more overlap than for
         # a list that stands still, a quick one would be climbed by a record or two a page, or never.
         grown = max(0, offset + sum(record.id > last for record in page) - self._last_stood)
-        overlap = OVERLAP + min(2 * grown, MAX_PAGE // 2)
-        self._next = max(0, offset + overlap - MAX_PAGE) if offset else None
+        overlap = OVERLAP + min(2 * grown, len(page) // 2)
+        self._next = max(0, offset - max(1, len(page) - overlap)) if offset else None
         self._last_stood = offset
         return offset, page
 
-    async def around(self, number: int, offset: int | None) -> tuple[int, tuple[R, ...]]:
-        """Return the page in which the id `number` stands or would stand, and its offset: best if that is `offset`.
+    async def around(self, number: Id, offset: int | None) -> tuple[int, tuple[R | Unreadable[R], ...], bool]:
+        """Return the page in which the id `number` stands or would stand: best if its offset is `offset`.
+
+        Returns:
+            Its offset, the page, and whether the list ends with it.
 
         Raises:
             GapError: The list moves too fast, or is out of order.
@@ -64,13 +71,14 @@ class Tail(Generic[R]):
         if offset is None:
             newest = await self._newest()
             offset = likely_offset(newest, number) if newest else 0
-        offset, page, _ = await page_at(self._fetch_anew, attrgetter("id"), number - 1, offset, last=number)
-        return offset, page
+        return await page_at(self._fetch_anew, attrgetter("id"), number, offset, last=number)
 
-    async def _newest(self) -> tuple[R, ...]:
-        page = await self._fetch(max=MAX_PAGE)
-        check_order(page)
-        return page
+    async def _newest(self) -> tuple[R | Unreadable[R], ...]:
+        return await read_page(partial(self._fetch, max=MAX_PAGE), self._ask_anew(MAX_PAGE, 0))
 
-    async def _fetch_anew(self, most: int, offset: int) -> tuple[R, ...]:
-        return await self._fetch(max=most, offset=offset, max_age=0.0)
+    async def _fetch_anew(self, most: int, offset: int) -> tuple[R | Unreadable[R], ...]:
+        ask = self._ask_anew(most, offset)
+        return await read_page(ask, ask)
+
+    def _ask_anew(self, most: int, offset: int) -> Callable[[], Awaitable[tuple[R, ...]]]:
+        return partial(self._fetch, max=most, offset=offset, max_age=0.0)

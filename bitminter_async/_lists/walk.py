@@ -4,30 +4,29 @@ New records come in at the top and push older ones down between two pages; a wit
 the list, so one page, which is one snapshot, proves that nothing is missing where it shows both sides of the seam: a
 record at or above the last one given, and the next below it. Each next page therefore begins two records above the end
 of the last; one that does not show the seam is followed by others, until one does or GapError says that none could be
-found. There is never a silent gap.
+found. There is never a silent gap: also the list's end is believed only where two answers show it, and a moment
+only where another beside it shows the same.
 """
 
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
-from itertools import pairwise
+from functools import partial
 from operator import attrgetter
 from typing import Generic, TypeVar
 
 from attrs import frozen
 
 from .._arguments import MAX_PAGE, check_flag, check_integer
-from ..errors import DecodeError, GapError
-from .place import OVERLAP, Listed, page_at
-from .unreadable import Unreadable, page_of
+from .page import Id, Key, Listed, Unreadable, read_page
+from .place import OVERLAP, End, page_at
 
 __all__ = ["Walk"]
 
 R = TypeVar("R", bound=Listed)
 
 _LOGGER = logging.getLogger("bitminter_async")
-_LEAST_PAGE = 3  # records that every pool can give in a page, so that fewer are the end of the list
 
 
 @frozen(eq=False, repr=False)
@@ -43,10 +42,10 @@ class Walk(Generic[R]):
         limit: How many records are wanted; None: all.
         offset: How many records of the pool's list are skipped.
         max: How many new records a page brings, 1 to 50.
-        skip_unreadable: Whether a record that cannot be read is passed over with a WARNING, or raises DecodeError.
+        skip_unreadable: Whether the walk passes over records that cannot be read, with a WARNING for each.
 
     Raises:
-        ValueError: A bound is out of range or a moment has no time zone.
+        ValueError: A bound is out of range, a moment has no time zone, or `since` is later than `until`.
         TypeError: A bound is of the wrong type.
     """
 
@@ -63,6 +62,8 @@ class Walk(Generic[R]):
     def __attrs_post_init__(self) -> None:
         _check_moment("since", self.since)
         _check_moment("until", self.until)
+        if self.since and self.until and self.until < self.since:
+            raise ValueError(f"since must not be later than until, {self.until}, but is {self.since}")
         if self.after is not None:
             check_integer("after", self.after, 0)
         if self.limit is not None:
@@ -70,94 +71,87 @@ class Walk(Generic[R]):
         check_integer("offset", self.offset, 0)
         check_integer("max", self.max, 1, MAX_PAGE)
         check_flag("skip_unreadable", self.skip_unreadable)
-        if self.since and self.until and self.until < self.since:
-            raise ValueError(f"since must not be later than until, {self.until}, but is {self.since}")
 
     async def records(self) -> AsyncGenerator[R, None]:
         """Yield the records, newest first, each once. No page is fetched before it is needed.
 
         Raises:
-            GapError: The list moved too far between two pages for the walk to be whole, or moments do not fall.
-            DecodeError: A record cannot be read, and is not to be skipped; what stands before it has been given.
+            GapError: The list moved too far between two pages for the walk to be whole.
+            DecodeError: A record cannot be read, after all that stands before it.
             BitminterError: What fetching a page raised.
         """
         left = math.inf if self.limit is None else self.limit
-        last: int | None = None  # the id of the record met last, since `until` was reached
-        start, overlap, full, is_end, is_sure = self.offset, 0, _LEAST_PAGE, False, False
-        while left > 0 and not is_end:
+        last: Id | None = None  # of the record met last, since `until` was reached
+        start, overlap, is_end = self.offset, 0, False
+        end: End | None = None
+        # Records older than `since`, one after the other, and how many of them end the walk. One alone may be odd, and
+        # each time that newer ones came after it shows that moments do not fall here.
+        older, enough = 0, OVERLAP
+        while left > 0 and older < enough and not is_end:
             key, place = self._next_place(last)
             size = int(min(self.max, left, MAX_PAGE - overlap)) + overlap
             start, page, is_end = await page_at(
-                self._fetch, key, place, start, last=last, size=size, full=full, is_past=self._is_past
+                self._fetch_page,
+                key,
+                place,
+                start,
+                last=last,
+                size=size,
+                end=end,
+                begins_above=None if last is not None or self.until is None else self._begins_later,
+                is_past=self._is_past,
             )
-            if not page and last is None and not is_sure:
-                is_end, is_sure = False, True  # that there is nothing at all is believed when it is said again
-                continue
-            if last is None and start > self.offset:
-                self._check_moments(page)
             for record in page:
-                if key(record) > place:
+                if key(record) >= place:
                     continue
-                if not left or (self.after is not None and record.id <= self.after):
+                if not left or self._is_past(record):
                     return
                 last = record.id
                 if isinstance(record, Unreadable):
-                    self._skip(record)
-                elif self._is_wanted(record):
-                    yield record
-                    left -= 1
-            if self._is_beyond(page):
-                return
-            full = max(full, len(page))
-            overlap = min(OVERLAP, start + len(page))
-            start += len(page) - overlap
+                    if older >= enough:
+                        return
+                    self._pass_over(record)
+                elif self.since is not None and self.moment(record) < self.since:
+                    older += 1
+                else:
+                    if older:
+                        older, enough = 0, enough + MAX_PAGE - OVERLAP
+                    if self.until is None or self.moment(record) <= self.until:
+                        yield record
+                        left -= 1
+            end = End.of(start, page) if len(page) < size else None
+            following = end.beyond if end else start + len(page) - min(OVERLAP, start + len(page))
+            overlap, start = start + len(page) - following, following
 
-    async def _fetch(self, most: int, offset: int) -> tuple[R | Unreadable, ...]:
-        try:
-            return await self.fetch(most, offset)
-        except DecodeError as error:
-            return page_of(error, self.moment)
+    def _next_place(self, last: Id | None) -> tuple[Callable[[R | Unreadable[R]], Key], Key]:
+        """Return what falls along the list, and what is wanted next: the first record whose key is below that."""
+        if last is not None:
+            return attrgetter("id"), last
+        if self.until is None:
+            return attrgetter("id"), math.inf
+        return self._seconds, math.nextafter(self.until.timestamp(), math.inf)
 
-    def _skip(self, record: Unreadable) -> None:
+    def _seconds(self, record: R | Unreadable[R]) -> float:
+        known = record.near if isinstance(record, Unreadable) else record
+        return self.moment(known).timestamp() if known else -math.inf
+
+    def _begins_later(self, page: Sequence[R | Unreadable[R]]) -> bool:
+        """Tell whether a page begins with two records, as one may be odd, that are after `until` and its latest."""
+        first, *others = map(self._seconds, page)
+        second = others[0] if others else first
+        return first >= second >= max([self._next_place(None)[1], *others])
+
+    def _is_past(self, record: R | Unreadable[R]) -> bool:
+        return self.after is not None and record.id <= self.after
+
+    def _pass_over(self, record: Unreadable[R]) -> None:
         if not self.skip_unreadable:
             raise record.error
         _LOGGER.warning("%s cannot be read, and is skipped: %s", record.name, record.error.summary)
 
-    def _next_place(self, last: int | None) -> tuple[Callable[[R | Unreadable], float], float]:
-        """Return what falls along the list, and what is wanted next: the first record whose key is that, or below."""
-        if last is not None:
-            return attrgetter("id"), math.ceil(last) - 1
-        if self.until is None:
-            return attrgetter("id"), math.inf
-        return lambda record: self._moment(record).timestamp(), self.until.timestamp()
-
-    def _moment(self, record: R | Unreadable) -> datetime:
-        return record.moment if isinstance(record, Unreadable) else self.moment(record)
-
-    def _is_old(self, record: R | Unreadable) -> bool:
-        return self.since is not None and self._moment(record) < self.since
-
-    def _is_wanted(self, record: R) -> bool:
-        return not self._is_old(record) and (self.until is None or self.moment(record) <= self.until)
-
-    def _is_past(self, record: R | Unreadable) -> bool:
-        return (self.after is not None and record.id <= self.after) or self._is_old(record)
-
-    def _is_beyond(self, page: tuple[R | Unreadable, ...]) -> bool:
-        """Tell whether nothing below a page is wanted: it reaches `after`, or its end is too old without exception."""
-        are_old = [self._is_old(record) for record in page]
-        is_old = any(are_old) and all(are_old[are_old.index(True) :])
-        return is_old or (self.after is not None and any(record.id <= self.after for record in page))
-
-    def _check_moments(self, page: tuple[R | Unreadable, ...]) -> None:
-        """Raise GapError unless moments fall along the page at which `until` was found, on which that relies."""
-        moments = [self._moment(record) for record in page]
-        if any(above < below for above, below in pairwise(moments)):
-            raise GapError(
-                "the walk cannot begin: the moments do not fall along the list, so `until` has no place in it",
-                last_seen=None,
-                first_new=None,
-            )
+    async def _fetch_page(self, most: int, offset: int) -> tuple[R | Unreadable[R], ...]:
+        ask = partial(self.fetch, most, offset)
+        return await read_page(ask, ask)
 
 
 def _check_moment(name: str, moment: object) -> None:

@@ -103,18 +103,20 @@ class Pool:
         page, since pages overlap by two):
 
         ==========================================  ==================================================
-        all of `n` blocks                           at most n // m + 1, or 2 if that is less
+        all of `n` blocks                           at most n // m + 2
         `limit=k`                                   k / m, rounded up; none for 0
-        `since` or `after`, with `k` blocks newer   at most k // m + 1
+        `after`, with `k` blocks newer              at most k // m + 1
+        `since`, with `k` blocks newer              at most (k + 1) // m + 1
         `until` on the first page, or later         none more
         `until` further down                        one page more, and at most 2 · log₂ n single blocks
         ==========================================  ==================================================
 
-        A page that is shorter than asked for is the list's end only if the pool has given a longer one in this walk, or
-        if nothing more comes after it: some pools cap their pages. (Each must give three at least.) Blocks that come or
-        go meanwhile cost a page more now and then. Ids fall along the list, as the API documents; where moments do not,
-        `since` looks on until a page ends in nothing but older blocks, and `until` is a GapError. To take up a walk
-        that failed, begin another with `until` (or `offset`), and pass over what you have.
+        The list's end is believed only where two answers show it, since some pools cap their pages, and one may be cut
+        short or empty once; an id far out of line is asked for again. Blocks that come or go meanwhile, and pages of
+        less than `max`, cost a page more now and then. Ids fall along the list, as the API documents. Moments may be a
+        little out of order: `since` ends a walk at two older blocks running, and later where newer ones came after
+        older, and `until` begins below two later ones running, or with GapError. To take up a walk that failed, begin
+        another with `until` (or `offset`), and pass over what you have.
 
         Args:
             commodity: Only this one's blocks, for example `BTC`; None: all.

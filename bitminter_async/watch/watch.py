@@ -1,25 +1,29 @@
 """`client.watch`: streams of what changes, for bots that run for years."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, overload
 
 from .._arguments import check_commodity, check_flag, check_user_name
+from .._call import Caller
+from .._lists.page import Listed
 from .._lists.tail import Tail
 from .._session.session import Session
 from ..endpoints.pool import Pool
 from ..endpoints.users import Users
 from ..events import BlockEvent, WorkerEvent, WorkerIdle
 from ..records import Block, PoolStats, Shift, User
-from ._blocks import BlockTracker, LastSeen
+from ._blocks import look_at_block, look_at_shift, unsettled_by_id
 from ._poller import Poller
+from ._tracker import Tracker
 from ._workers import worker_changes
 from .merge import merge
 from .stream import Stream
 
 __all__ = ["Watch"]
 
+R = TypeVar("R", bound=Listed)
 T = TypeVar("T")
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
@@ -68,9 +72,12 @@ class Watch:
         A bot that keeps the id of its last block, and what it still awaits, misses nothing when it starts again. Lest
         it miss its very first, it begins with `after=(await client.pool.blocks(max=1))[0].id`.
 
-        A poll asks for the newest page, and for one more where a followed block stands further down; where more is new
-        than the newest page shows, it climbs up from the oldest, page by page. A page that is shorter than asked for is
-        taken for the list's end, as the API documents.
+        A block that cannot be read keeps no other back: a WARNING names it, and it is found, out of order, when it can.
+        Neither does a server lose one that gives less than the 50 blocks a page that are asked for, or one odd answer.
+        If the list goes back behind the last block known, as that of a pool restarted from a backup, a WARNING tells.
+
+        A poll asks for the newest page, and for one more where a followed block stands further down, or one that could
+        not be read; where more is new than the newest page shows, it climbs up from the oldest, page by page.
 
         Args:
             every: Seconds from poll to poll: `/api/pool/blocks`.
@@ -81,36 +88,46 @@ class Watch:
                 looked for and followed, and known: none of them is found anew.
         """
         check_commodity(commodity)
-        tracker = BlockTracker(after, unsettled)
-        poller = Poller(self._session, "blocks", every)
-        tail = Tail(partial(Pool(poller).blocks, commodity=commodity))
-        # A poller of their own for pages further down: one that cannot be read is no outage for the newest page.
-        poller_below = Poller(self._session, "blocks that are not settled", every, beside=True)
-        below = Tail(partial(Pool(poller_below).blocks, commodity=commodity))
-
-        async def poll() -> list[BlockEvent]:
-            if not poller.is_due and (number := tracker.next_overdue()) is not None:
-                found = await poller_below.attempt(partial(below.around, number, tracker.place(number)))
-                return tracker.update_below(number, found)
-            found = await poller.poll(partial(tail.read, tracker.last), at_once=tail.is_behind)
-            return tracker.update(*found) if found else []
-
-        return Stream(poll)
+        tracker: Tracker[Block, BlockEvent] = Tracker("blocks", after, unsettled_by_id(unsettled), look_at_block)
+        return self._list(tracker, "blocks", every, lambda caller: partial(Pool(caller).blocks, commodity=commodity))
 
     def shifts(self, *, every: float = 300.0, after: int | None = None) -> Stream[Shift]:
         """Watch the shifts: each as it is completed, in order, none left out.
+
+        One that cannot be read keeps no other back: a WARNING names it, and it comes, out of order, when it can.
 
         Args:
             every: Seconds from poll to poll: `/api/pool/shifts`.
             after: The id of the last shift known: the stream begins with what came since. None: with what comes next.
         """
-        seen = LastSeen[Shift](after)
-        poller = Poller(self._session, "shifts", every)
-        tail = Tail(Pool(poller).shifts)
+        tracker = Tracker("shifts", after, {}, look_at_shift)
+        return self._list(tracker, "shifts", every, lambda caller: Pool(caller).shifts)
 
-        async def poll() -> list[Shift]:
-            found = await poller.poll(partial(tail.read, seen.id), at_once=tail.is_behind)
-            return seen.update(*found) if found else []
+    def _list(
+        self,
+        tracker: Tracker[R, T],
+        what: str,
+        every: float,
+        pages: Callable[[Caller], Callable[..., Awaitable[tuple[R, ...]]]],
+    ) -> Stream[T]:
+        """Watch a list, of which `pages` brings pages by a caller."""
+        poller = Poller(self._session, what, every)
+        tail = Tail(pages(poller))
+        # A poller of their own for pages further down: one that cannot be had is no outage for the newest page.
+        poller_below = Poller(self._session, f"{what} further down", every, beside=True)
+        below = Tail(pages(poller_below))
+        is_turn_of_below = False  # where the newest page is due all the time, the others have every second turn
+
+        async def poll() -> list[T]:
+            nonlocal is_turn_of_below
+            may_look_below = is_turn_of_below or not poller.is_due
+            if may_look_below and (number := tracker.next_overdue()) is not None:
+                is_turn_of_below = False
+                found = await poller_below.attempt(partial(below.around, number, tracker.place(number)))
+                return tracker.update_below(number, found)
+            page = await poller.poll(partial(tail.read, tracker.last), at_once=tail.is_behind)
+            is_turn_of_below = True
+            return tracker.update(*page) if page else []
 
         return Stream(poll)
 

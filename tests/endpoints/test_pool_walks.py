@@ -34,7 +34,7 @@ async def test_a_question_waits_for_one_page_at_most() -> None:
     fake = Fake(page(300, 251), page(252, 203), answer(STATS), page(204, 155), page(156, 140), delay=0.5)
     async with make_client(fake, None, interval=1, attempts=1) as client:
         start = asyncio.get_running_loop().time()
-        walk = asyncio.create_task(ids(client.pool.iter_blocks()))
+        walk = asyncio.create_task(ids(client.pool.iter_blocks(limit=161)))
         await asyncio.sleep(1.2)
         await client.pool.stats()
         assert asyncio.get_running_loop().time() == pytest.approx(start + 2.5)

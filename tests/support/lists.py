@@ -33,11 +33,18 @@ class Row:
 
 
 class MovingList:
-    """The pool's list, newest first, which `move` changes after each page."""
+    """The pool's list, newest first, which `move` changes after each page.
+
+    Attributes:
+        cap: The most records that the server gives, whatever is asked for.
+        spoil: Changes what a page shows, by which page it is, so that it is no longer what stands in the list.
+    """
 
     def __init__(self, ids: Sequence[int], move: Callable[["MovingList"], None] = lambda _: None) -> None:
         self.rows = [Row(number) for number in ids]
         self.move = move
+        self.cap = 50
+        self.spoil: Callable[[int, tuple[Row, ...]], tuple[Row, ...]] = lambda _, page: page
         self.asked: list[tuple[int, int]] = []
         self.snapshots: list[list[Row]] = []
 
@@ -47,7 +54,8 @@ class MovingList:
         assert offset >= 0
         self.asked.append((most, offset))
         self.snapshots.append(self.rows[:])
-        page = tuple(self.rows[offset : offset + most])
+        page = tuple(self.rows[offset : offset + min(most, self.cap)])
+        page = self.spoil(len(self.asked), page)
         self.move(self)
         return page
 
@@ -74,3 +82,18 @@ class MovingList:
             return [row.id async for row in records]
 
         return asyncio.run(collect())
+
+
+def spoilt(page: tuple[Row, ...], how: str) -> tuple[Row, ...]:
+    """What a server shows of a page that it cuts short, leaves empty, or puts an id on that no list has."""
+    match how:
+        case "cut":
+            return page[: max(3, len(page) * 2 // 5)]  # to two, a capped page would end as the list itself does
+        case "one":
+            return page[:1]
+        case "empty":
+            return ()
+        case "lie":
+            return (Row(2**63 - 1), *page[1:])
+        case _:
+            return page

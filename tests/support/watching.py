@@ -93,7 +93,8 @@ class MovingPool(httpx.AsyncBaseTransport):
     def __init__(self, *blocks: tuple[int, str]) -> None:
         self.blocks = dict(blocks)
         self.is_up = True
-        self.unreadable: int | None = None
+        self.unreadable: dict[int, dict[str, Any]] = {}  # what is wrong with which
+        self.cap = 50
         self.latency = 0.0
         self.newest = 0
         self.asked: list[tuple[int, int]] = []
@@ -105,8 +106,11 @@ class MovingPool(httpx.AsyncBaseTransport):
         await asyncio.sleep(self.latency)
         if not self.is_up:
             raise httpx.ConnectError("refused")
-        rows = [block_json(*block) for block in sorted(self.blocks.items(), reverse=True)[start : start + count]]
-        return answer([{**row, "generator": None} if row["id"] == self.unreadable else row for row in rows])
+        rows = [
+            block_json(*block)
+            for block in sorted(self.blocks.items(), reverse=True)[start : start + min(count, self.cap)]
+        ]
+        return answer([row | self.unreadable.get(row["id"], {}) for row in rows])
 
     def find(self, count: int, status: str = "confirmed") -> None:
         """Find so many blocks."""

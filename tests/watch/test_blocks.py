@@ -52,8 +52,8 @@ async def test_the_stream_begins_with_what_comes_next() -> None:
 
 
 async def test_the_first_blocks_of_an_empty_pool_are_found() -> None:
-    """A list that is empty when the stream begins hides nothing of what follows, be it more than a page."""
-    fake = Fake(block_page(), block_page((1, "processing"), (0, "stale")))
+    """A list that is empty when the stream begins, as two answers say, hides nothing of what follows."""
+    fake = Fake(block_page(), block_page(), block_page((1, "processing"), (0, "stale")))
     async with watch_client(fake) as client, collecting(client.watch.blocks()) as events:
         await asyncio.sleep(61)
         assert short(events) == [(0, "stale"), (1, "processing")]
@@ -185,27 +185,6 @@ async def test_a_list_that_does_not_heed_offset_is_an_outage(caplog: pytest.LogC
     assert "GapError: the walk cannot go on whole after the record with id 2" in caplog.text
 
 
-async def test_a_block_that_cannot_be_read_is_named_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """All before it is given, the log names it, a poll costs little however long that lasts, and then all comes."""
-    caplog.set_level(logging.WARNING)
-    pool = MovingPool(*in_a_row(200, 1))
-    pool.unreadable = 120
-    async with watch_client(pool) as client, collecting(client.watch.blocks(after=1)) as events:
-        for _ in range(300):
-            await asyncio.sleep(60)
-            pool.find(1)
-        assert events
-        assert found(events) == list(range(2, len(events) + 2))
-        assert len(events) > 60
-        assert len(pool.asked) <= 3 * 300
-        assert len(caplog.records) <= 6  # one more whenever the list's movement lets it come a little further
-        assert ".generator is not a string ($[" in caplog.text
-        assert "] is the record with id 120)" in caplog.text
-        pool.unreadable = None
-        await asyncio.sleep(60)
-        assert found(events) == list(range(2, 501))
-
-
 async def test_a_lagging_answer_loses_and_doubles_nothing() -> None:
     """An answer that is older than the one before it takes nothing back: what it lacks is still followed after it."""
     statuses = ("unconfirmed", None, "processing", "unconfirmed", "orphan")
@@ -227,5 +206,5 @@ async def test_an_after_that_the_list_has_not_reached_is_told(caplog: pytest.Log
         await asyncio.sleep(60)
         assert found(events) == list(range(101, 111))
     assert [record.getMessage() for record in caplog.records] == [
-        "nothing comes until the pool's list, which ends at 90, has passed 100"
+        "watching blocks: nothing comes until the list, which ends at 90, has passed 100"
     ]

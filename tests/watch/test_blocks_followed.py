@@ -6,12 +6,14 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 
-from bitminter_async import Block, BlockChanged, BlockStatus
-from bitminter_async.watch._blocks import BlockTracker
+from bitminter_async import Block, BlockEvent, BlockStatus
+from bitminter_async.watch._blocks import look_at_block
+from bitminter_async.watch._tracker import Tracker
 from tests.support.collect import collecting
-from tests.support.transport import Fake
+from tests.support.transport import Fake, answer
 from tests.support.watching import MovingPool, block_page, found, in_a_row, short, watch_client
 
 
@@ -112,34 +114,27 @@ async def test_timeouts_shorter_than_an_answer_are_not_rude_further_down(
         assert len(pool.asked) - asked <= 2 * 6 + len(unsettled)
 
 
-async def test_a_page_below_that_cannot_be_read_keeps_nothing_new_back() -> None:
-    """Where only what stands further down fails, the newest page is read all the same, and that is tried again."""
+async def test_a_page_below_that_cannot_be_had_keeps_nothing_new_back() -> None:
+    """Where only pages further down fail, the newest is read all the same, and the others are tried again."""
     pool = MovingPool(*in_a_row(300, 1))
     pool.blocks[100] = "unconfirmed"
-    pool.unreadable = 99
-    async with watch_client(pool) as client, collecting(client.watch.blocks(unsettled=[100])) as events:
+    is_broken = True
+
+    async def break_below(request: httpx.Request) -> httpx.Response:
+        good = await pool.handle_async_request(request)
+        return answer(b"<html>") if is_broken and request.url.params["offset"] != "0" else good
+
+    transport = httpx.MockTransport(break_below)
+    async with watch_client(transport) as client, collecting(client.watch.blocks(unsettled=[100])) as events:
         for _ in range(10):
             await asyncio.sleep(60)
             pool.find(1)
         assert found(events) == list(range(301, 310))
         assert len(pool.asked) <= 2 * 11
-        pool.unreadable = None
+        is_broken = False
         pool.blocks[100] = "orphan"
         await asyncio.sleep(60)
         assert short(events)[-2:] == [(310, "confirmed"), (100, None, "orphan")]
-
-
-async def test_one_unreadable_page_below_keeps_the_others_followed() -> None:
-    """Where one page further down cannot be read, blocks on other pages take their turn all the same."""
-    pool = MovingPool(*in_a_row(1000, 1))
-    pool.blocks |= dict.fromkeys((300, 500, 700), "unconfirmed")
-    pool.unreadable = 295
-    async with watch_client(pool) as client, collecting(client.watch.blocks(unsettled=[300, 500, 700])) as events:
-        await asyncio.sleep(59)
-        pool.blocks |= dict.fromkeys((300, 500, 700), "orphan")
-        await asyncio.sleep(600)
-        assert sorted(event.after.id for event in events if isinstance(event, BlockChanged)) == [500, 700]
-        assert len(pool.asked) <= 2 * 11 + 5
 
 
 async def test_a_run_of_withdrawn_blocks_is_let_go_by_pages(caplog: pytest.LogCaptureFixture) -> None:
@@ -232,7 +227,7 @@ async def test_a_withdrawn_block_is_let_go(caplog: pytest.LogCaptureFixture) -> 
         assert len(pool.asked) == 5
         assert found(events) == list(range(101, 152))
     assert [record.getMessage() for record in caplog.records] == [
-        "block 100 is not in the pool's list, so it is not followed any longer"
+        "watching blocks: the record with id 100 is not in the list, so it is not followed any longer"
     ]
 
 
@@ -248,7 +243,7 @@ async def test_an_id_that_never_was_is_looked_for_once(caplog: pytest.LogCapture
         assert events == []
         assert len(pool.asked) == asked + 10
     assert [record.getMessage() for record in caplog.records] == [
-        "block 0 is not in the pool's list, so it is not followed any longer"
+        "watching blocks: the record with id 0 is not in the list, so it is not followed any longer"
     ]
 
 
@@ -272,7 +267,7 @@ def _block(number: int, status: str) -> Block:
 
 def test_what_is_known_stays_small() -> None:
     """A stream keeps what is unsettled and nothing else, however long it runs."""
-    tracker = BlockTracker(None, ())
+    tracker: Tracker[Block, BlockEvent] = Tracker("blocks", None, {}, look_at_block)
     for newest in range(10, 400):
         ids = range(newest, newest - 10, -1)
         statuses = ["unconfirmed"] * 9 + ["confirmed"]

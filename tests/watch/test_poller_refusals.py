@@ -145,7 +145,7 @@ async def test_a_page_further_down_that_is_refused_ends_nothing(caplog: pytest.L
             pool.find(1)
         assert short(events) == in_a_row(309, 301)[::-1]
     ((_, told),) = outages(caplog)
-    assert told.startswith("watching blocks that are not settled: an outage begins, asking again in 60.0 s: NotFound")
+    assert told.startswith("watching blocks further down: an outage begins, asking again in 60.0 s: NotFound")
     assert len(caplog.records) == 1
 
 

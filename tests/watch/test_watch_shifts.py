@@ -37,7 +37,7 @@ async def test_shifts_after_a_long_time_are_all_there() -> None:
 
 async def test_the_first_shift_of_an_empty_pool_comes() -> None:
     """A list that is empty when the stream begins hides nothing of what follows, an id of 0 included."""
-    fake = Fake(shift_page(), shift_page(), shift_page(1, 0))
+    fake = Fake(shift_page(), shift_page(), shift_page(), shift_page(1, 0))
     async with watch_client(fake) as client, collecting(client.watch.shifts()) as shifts:
         await asyncio.sleep(601)
         assert [shift.id for shift in shifts] == [0, 1]
