@@ -6,7 +6,7 @@ not right at once, be it merely lenient or wrong, is read again with care: see `
 """
 
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin
@@ -57,7 +57,7 @@ def _read(answer: Answer, kind: Any, expected: Expected) -> Reading:
         found = _decoder(kind).decode(answer.body)
         form = _form(kind)
         # Each key read has a colon of its own. One more is a key twice, or new to us, or stands in a string.
-        if (expected.most is None or len(found) <= expected.most) and answer.body.count(b":") == form.keys(found):
+        if (expected.most is None or len(found) <= expected.most) and answer.body.count(b":") == _count(form, found):
             record = form.make(found)
             if not any(misfits(record, expected)):
                 return Reading(record)
@@ -71,8 +71,8 @@ class _Form(NamedTuple):
     """The type as which msgspec reads a kind."""
     make: Callable[[Any], Any]
     """Makes the kind of what was read."""
-    keys: Callable[[Any], int]
-    """Counts the keys of all objects in what was read."""
+    keys: int | Callable[[Any], int]
+    """How many keys there are in all objects that were read: the number where it is always the same, or what counts."""
 
 
 @cache
@@ -83,7 +83,7 @@ def _decoder(kind: Any) -> Decoder[Any]:
 @cache
 def _form(kind: Any) -> _Form:
     if scalar := scalar_of(kind):
-        return _Form(scalar.wire, scalar.make or _as_it_is, _no_keys)
+        return _Form(scalar.wire, scalar.make or _as_it_is, 0)
     if get_origin(kind) is tuple:
         return _array_form(_form(get_args(kind)[0]))
     if get_origin(kind) in MAPPINGS:
@@ -96,7 +96,7 @@ def _array_form(item: _Form) -> _Form:
         return tuple(map(item.make, found))
 
     def keys(found: list[Any]) -> int:
-        return sum(map(item.keys, found))
+        return _count_all(item, found)
 
     wire: Any = item.wire
     return _Form(list[wire], make, keys)
@@ -109,7 +109,7 @@ def _mapping_form(kind: Any) -> _Form:
         return mapping({key: item.make(value) for key, value in found.items()}, kind)
 
     def keys(found: dict[str, Any]) -> int:
-        return len(found) + sum(map(item.keys, found.values()))
+        return len(found) + _count_all(item, found.values())
 
     wire: Any = item.wire
     return _Form(dict[str, wire], make, keys)
@@ -119,8 +119,12 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _no_keys(_: Any) -> int:
-    return 0
+def _count(form: _Form, found: Any) -> int:
+    return form.keys if isinstance(form.keys, int) else form.keys(found)
+
+
+def _count_all(item: _Form, found: Collection[Any]) -> int:
+    return len(found) * item.keys if isinstance(item.keys, int) else sum(map(item.keys, found))
 
 
 def _record_form(record: Any) -> _Form:
@@ -128,24 +132,32 @@ def _record_form(record: Any) -> _Form:
     names: dict[str, Any] = {"record": record, "UNSET": UNSET}
     members: list[tuple[Any, ...]] = []
     arguments: list[str] = []
+    always = 0
     counts: list[str] = []
     for name, kind, optional in fields(record):
         wire, make, keys = _form(kind)
         members.append((name, wire, UNSET) if optional else (name, wire))
         names |= {f"make_{name}": make, f"keys_{name}": keys}
         arguments.append(f"found.{name}" if make is _as_it_is else f"make_{name}(found.{name})")
-        counts.append(f"(found.{name} is not UNSET)" if optional else "1")
-        if keys is not _no_keys:
+        if optional:
+            counts.append(f"(found.{name} is not UNSET)")
+        else:
+            always += 1
+        if isinstance(keys, int):
+            always += keys
+        else:
             counts.append(f"keys_{name}(found.{name})")
     source = "".join(
         [
             "def make(found):\n    return record(\n",
             *[f"        {each},\n" for each in arguments],
-            f"    )\n\n\ndef keys(found):\n    return {' + '.join(counts)}\n",
+            f"    )\n\n\ndef keys(found):\n    return {' + '.join([str(always), *counts])}\n",
         ]
     )
     # As attrs does, so that a traceback shows the line.
     file = f"<how bitminter_async makes a {record.__name__}>"
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
     exec(compile(source, file, "exec"), names)  # noqa: S102  # made of the names of the record's own fields
-    return _Form(defstruct(record.__name__, members, kw_only=True, gc=False), names["make"], names["keys"])
+    return _Form(
+        defstruct(record.__name__, members, kw_only=True, gc=False), names["make"], names["keys"] if counts else always
+    )

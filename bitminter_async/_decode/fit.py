@@ -23,7 +23,7 @@ def misfits(
     places: Sequence[int] | None = None,
     unread: Iterable[object] = (),
 ) -> Iterator[Fault]:
-    """Yield the places in which what was read is no answer to its question, or contradicts itself.
+    """Find the places in which what was read is no answer to its question, or contradicts itself.
 
     Args:
         record: What was read.
@@ -33,11 +33,10 @@ def misfits(
         unread: The names of workers that could not be read, and so are missing.
     """
     if _is_page(record):
-        yield from _of_page(record, expected.commodity, show, places)
-    elif isinstance(record, User):
-        if expected.user is not None and not _are_same(record.name, expected.user):
-            yield Fault("$.name", "the name that was asked for", show(record.name))
-        yield from _of_workers([worker.name for worker in record.workers], unread, show, places)
+        return _of_page(record, expected.commodity, show, places)
+    if isinstance(record, User):
+        return _of_user(record, expected.user, show, places, unread)
+    return iter(())
 
 
 def _is_page(record: object) -> TypeGuard[tuple[Any, ...]]:
@@ -57,13 +56,20 @@ def _of_page(
                 yield Fault(f"$[{place}].chain", "the commodity that was asked for", show(block.chain))
 
 
-def _of_workers(
-    names: Sequence[str], unread: Iterable[object], show: Callable[[object], str], places: Sequence[int] | None
+def _of_user(
+    user: User,
+    name: str | None,
+    show: Callable[[object], str],
+    places: Sequence[int] | None,
+    unread: Iterable[object],
 ) -> Iterator[Fault]:
+    if name is not None and not _are_same(user.name, name):
+        yield Fault("$.name", "the name that was asked for", show(user.name))
+    names = [worker.name for worker in user.workers]
     count = Counter([*names, *unread])
-    for place, name in zip(places or range(len(names)), names, strict=True):
-        if count[name] > 1:
-            yield Fault(f"$.workers[{place}].name", "a name that no other worker has", show(name))
+    for place, worker in zip(places or range(len(names)), names, strict=True):
+        if count[worker] > 1:
+            yield Fault(f"$.workers[{place}].name", "a name that no other worker has", show(worker))
 
 
 def _are_same(read: str, asked: str) -> bool:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _MAX_INT = 2**63 - 1
 _MIN_AMOUNT, _MAX_AMOUNT = Decimal(-(2**52)), Decimal(2**52)
+_LEAST_AMOUNT = Decimal("1e-99")  # from here up comparing will do, which is most of what there is
 _LEAST_DIGIT = -100  # the power of ten of an amount's first digit: below it, printing one would take for ever
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _LONGEST = 86_399_999_999_999  # seconds in the longest timedelta, less a day
@@ -48,10 +49,14 @@ class Scalar(Kind[T]):
 
 def _amount(number: object) -> Decimal:
     # Of an integer msgspec makes an int, of any other number, by its own text, a Decimal (`float_hook`).
-    amount = Decimal(number) if type(number) is int else number
+    if type(number) is int:
+        number = Decimal(number)
     # Compared as it is: `abs` or a minus would round to the digits of the caller's decimal context.
-    if type(amount) is Decimal and _MIN_AMOUNT <= amount <= _MAX_AMOUNT and amount.adjusted() > _LEAST_DIGIT:
-        return amount
+    if type(number) is Decimal and (
+        _LEAST_AMOUNT <= number <= _MAX_AMOUNT
+        or (_MIN_AMOUNT <= number < _LEAST_AMOUNT and number.adjusted() > _LEAST_DIGIT)
+    ):
+        return number
     raise ValueError
 
 

@@ -2,7 +2,7 @@
 
 A number may come as a JSON number or as one in quotes. An integer may come as 12.0. All else that Python would coerce
 (`true` as 1, `"1_000"`, Arabic digits, NaN) is refused, and so is an object with a key twice, of which it would take
-the last. Half of a surrogate pair in a string, which no program could print or store, becomes U+FFFD.
+the last. Half of a surrogate pair in a string, which no program could print or store, is read as it is written.
 """
 
 import json

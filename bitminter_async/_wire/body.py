@@ -66,7 +66,7 @@ class Received:
                 return
         if inflater and self.size and not inflater.eof:
             self.fault = _NOT_ONE_GZIP
-        if not inflater and self._ends_with_the_connection and _OPEN_ENDED.fullmatch(self.body):
+        if self._ends_with_the_connection and not inflater and _OPEN_ENDED.fullmatch(self.body):
             self.fault = _UNPROVEN
 
     @property
@@ -76,5 +76,8 @@ class Received:
         A transport that passes no bytes of HTTP/1 on, as a mock or one to an application in this process, names no
         version, and its stream ends when the body does.
         """
-        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
-        return self.version in {b"HTTP/1.1", b"HTTP/1.0"} and not chunked and "content-length" not in self.headers
+        return (
+            self.version in {b"HTTP/1.1", b"HTTP/1.0"}
+            and "content-length" not in self.headers
+            and "chunked" not in self.headers.get("transfer-encoding", "").lower()
+        )

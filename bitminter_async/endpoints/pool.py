@@ -187,4 +187,4 @@ def _page(path: str, kind: type[T], max: int, offset: int, commodity: str | None
     check_commodity(commodity)
     if commodity is not None:
         params.append(("commodity", commodity))
-    return Call(path, kind, tuple(params), expected=Expected(most=max, commodity=commodity))
+    return Call(path, kind, tuple(params), expected=Expected(max, None, commodity))

@@ -25,7 +25,7 @@ class _Pages:
 
 async def _read(tail: Tail[Row], last: int | None) -> list[int]:
     _, page = await tail.read(last)
-    return [row.id for row in reversed(page) if last is None or row.id > last]
+    return [int(row.id) for row in reversed(page) if last is None or row.id > last]
 
 
 async def test_the_newest_page_is_one_that_others_may_share() -> None:
