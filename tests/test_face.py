@@ -74,8 +74,8 @@ _SIGNATURES: dict[Any, str] = {
     """,
     Watch.shifts: "(self, *, every: float = 300.0, after: int | None = None) -> Stream[Shift]",
     Watch.workers: """
-        (self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False)
-        -> Stream[WorkerIdle | WorkerBack | WorkerAdded | WorkerGone | WorkReported]
+        (self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False,
+        idle: Iterable[str] = ()) -> Stream[WorkerIdle | WorkerBack | WorkerAdded | WorkerGone | WorkReported]
     """,
     Watch.stats: "(self, *, every: float = 60.0) -> Stream[PoolStats]",
     merge: "(*streams: AsyncIterator[Any]) -> Stream[Any]",

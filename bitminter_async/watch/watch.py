@@ -1,7 +1,6 @@
 """`client.watch`: streams of what changes, for bots that run for years."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -12,12 +11,13 @@ from .._lists.tail import Tail
 from .._session.session import Session
 from ..endpoints.pool import Pool
 from ..endpoints.users import Users
-from ..events import BlockEvent, WorkerEvent, WorkerIdle
+from ..errors import DecodeError
+from ..events import BlockEvent, WorkerEvent
 from ..records import Block, PoolStats, Shift, User
 from ._blocks import look_at_block, look_at_shift, unsettled_by_id
 from ._poller import Poller
 from ._tracker import Tracker
-from ._workers import worker_changes
+from ._workers import WorkerTracker, check_names
 from .merge import merge
 from .stream import Stream
 
@@ -29,8 +29,6 @@ T1 = TypeVar("T1")
 T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 T4 = TypeVar("T4")
-
-_LONGEST_LAG = timedelta(minutes=10)  # an answer that is older yet tells of a clock that was set back
 
 
 class Watch:
@@ -132,35 +130,49 @@ class Watch:
         return Stream(poll)
 
     def workers(
-        self, name: str | None = None, *, every: float = 60.0, initial: bool = False, work: bool = False
+        self,
+        name: str | None = None,
+        *,
+        every: float = 60.0,
+        initial: bool = False,
+        work: bool = False,
+        idle: Iterable[str] = (),
     ) -> Stream[WorkerEvent]:
         """Watch a user's workers: `WorkerIdle`, `WorkerBack`, `WorkerAdded` and `WorkerGone`.
 
-        The first answer is the starting point; nothing is told of it unless `initial`. An answer that is older than the
-        one before it, from a server that lags, tells nothing.
+        The first answer is the starting point; nothing is told of it unless `initial` or `idle` ask for it. An answer
+        that is older than the one before it, from a server that lags or an old copy, tells nothing, unless the next
+        says as well that the pool's clock was set back. A worker that cannot be read is named by a WARNING, and is
+        neither idle nor gone.
+
+        A bot that keeps the names of those who are idle misses nothing when it starts again with `initial=True` and
+        them as `idle`, and tells nothing twice.
 
         Args:
             name: The user's name; None: the key's owner.
             every: Seconds from poll to poll: `/api/users`, `/api/users/USERNAME`.
             initial: Whether the workers that are idle at first are told of as `WorkerIdle`.
             work: Whether `WorkReported` tells of the work done since the last poll.
+            idle: The names of workers that were idle when last seen: those alive at first are told of as `WorkerBack`,
+                the others not again as `WorkerIdle`.
         """
         check_user_name(name)
         check_flag("initial", initial)
         check_flag("work", work)
         poller = Poller(self._session, "workers", every)
-        ask = partial(Users(poller).get, name)
-        before: User | None = None
+        tracker = WorkerTracker(check_names(idle), initial=initial, work=work)
+
+        async def ask() -> tuple[User, DecodeError | None]:
+            try:
+                return await Users(poller).get(name), None
+            except DecodeError as error:
+                if not error.readable:
+                    raise
+                return error.readable[0], error
 
         async def poll() -> list[WorkerEvent]:
-            nonlocal before
-            after = await poller.poll(ask)
-            if after is None or (before and timedelta(0) < before.now - after.now < _LONGEST_LAG):
-                return []
-            last, before = before, after
-            if last is None:
-                return [WorkerIdle(each, after.name, after.now) for each in after.idle_workers if initial]
-            return list(worker_changes(last, after, work=work))
+            found = await poller.poll(ask)
+            return tracker.update(*found) if found else []
 
         return Stream(poll)
 

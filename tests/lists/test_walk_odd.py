@@ -165,7 +165,8 @@ def test_a_record_that_cannot_be_read_is_skipped_if_so_wanted(count: int, bad: s
     try:
         found = Unreadable(ids, spoiled).walk(skip_unreadable=True, max=size)
     except DecodeError:
-        assert len([number for number in bad if number <= count]) >= 3  # a whole page of them, near an end of the list
+        assert hide
+        assert any(number <= count for number in bad)  # one without an id, in a page of which nothing else can be read
         return
     assert found == [number for number in ids if number not in bad]
 
