@@ -20,7 +20,7 @@ import httpx
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
-from bitminter_async import BitminterError, Client, Unauthorized, WorkerAdded, WorkerBack, WorkerIdle, WorkReported
+from bitminter_async import BitminterError, Client, Unauthorized, WorkerAdded, WorkerBack, WorkerIdle
 from bitminter_async.local import LocalPool
 
 
@@ -40,14 +40,13 @@ async def watch(client: Client, every: float, state: Path, webhook: httpx.URL) -
     """Tell of each change, and remember it when it was told."""
     idle = read(state)
     write(state, idle)  # what cannot be written ends it here, before anything is told
-    # `work` shows who came back while this was not running: no event says so, but work does.
-    async for event in client.watch.workers(every=every, initial=True, work=True):
+    async for event in client.watch.workers(every=every, initial=True, idle=[*idle]):
         name = event.worker.name
         match event:
             case WorkerIdle(worker) | WorkerAdded(worker) if name not in idle and not worker.alive:
                 text = f"{event.user}'s {name} is idle, its last work came {worker.last_work or 'never'}"
                 idle.add(name)
-            case WorkerBack(worker) | WorkReported(worker) if name in idle and worker.alive:
+            case WorkerBack(worker) if name in idle:
                 text = f"{event.user}'s {name} is back at {worker.hash_rate}"
                 idle.remove(name)
             case _:
