@@ -46,7 +46,7 @@ async def watch(client: Client, every: float, state: Path) -> None:
         match event:
             case BlockFound(block):
                 print(announce(block))
-                last = block.id
+                last = max(last, block.id)  # one that could not be read at first comes later
             case BlockChanged(_, block) if block.id in unsettled and block.status.settled:
                 print(correct(block))
             case _:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
@@ -110,7 +110,7 @@ class Walk(Generic[R]):
                 if isinstance(record, Unreadable):
                     if older >= enough:
                         return
-                    self._pass_over(record)
+                    self._pass_over(record)  # pyright: ignore[reportUnknownArgumentType]  # it is one of these records
                 elif self.since is not None and self.moment(record) < self.since:
                     older += 1
                 else:
@@ -132,8 +132,8 @@ class Walk(Generic[R]):
         return self._seconds, math.nextafter(self.until.timestamp(), math.inf)
 
     def _seconds(self, record: R | Unreadable[R]) -> float:
-        known = record.near if isinstance(record, Unreadable) else record
-        return self.moment(known).timestamp() if known else -math.inf
+        near: Any = getattr(record, "near", record)  # a record has no such field, and is its own neighbour
+        return self.moment(near).timestamp() if near else -math.inf
 
     def _begins_later(self, page: Sequence[R | Unreadable[R]]) -> bool:
         """Tell whether a page begins with two records, as one may be odd, that are after `until` and its latest."""

@@ -166,7 +166,7 @@ class Tracker(Generic[R, E]):
                 followed = followed or _Followed(None, is_new=True)
                 followed.above = min(followed.above, page[place - 1].id) if place else followed.above
                 if not followed.is_named:
-                    unread.append(each)
+                    unread.append(each)  # pyright: ignore[reportUnknownArgumentType]  # it is one of these records
                 followed.is_named = True
                 latest[each.id] = followed
                 continue

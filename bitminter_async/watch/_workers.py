@@ -40,7 +40,9 @@ class WorkerTracker:
             self._older = user
             return []
         self._older = None
-        unread = {name if isinstance(name, str) else None for name in error.unreadable.values()} if error else set()
+        unread: set[str | None] = set()
+        if error:
+            unread = {name if isinstance(name, str) else None for name in error.unreadable.values()}
         if self._last is None:
             self._unread_since_first = unread
         events = list(self._changes(user, unread, is_first=self._last is None))

@@ -193,3 +193,8 @@ async def test_a_page_of_which_nothing_can_be_told_is_an_error() -> None:
         [row async for row in Unreadable(range(60, 0, -1), set(range(-60, 0))).records(skip_unreadable=True)]
     rows = Unreadable(range(120, 0, -1), set(range(20, 101))).records(skip_unreadable=True)
     assert [row.id async for row in rows] == [*range(120, 100, -1), *range(19, 0, -1)]
+
+
+def test_what_cannot_be_read_below_since_ends_no_walk_by_an_error() -> None:
+    """A record that cannot be read, but stands below where the walk ends anyway, is none of its business."""
+    assert Unreadable(range(120, 0, -1), {57}).walk(since=moment_of(60)) == list(range(120, 59, -1))

@@ -152,7 +152,7 @@ async def test_a_list_that_has_gone_back_is_told_at_any_poll(caplog: pytest.LogC
             pool.find(20)
             await asyncio.sleep(60)
             behind = max(pool.blocks)
-            pool.blocks = dict(backup)
+            pool.blocks = {**backup}
             await asyncio.sleep(600)
             pool.find(behind - max(backup) + 1)
             await asyncio.sleep(60)
