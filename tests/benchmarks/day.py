@@ -39,7 +39,7 @@ class _Pool(httpx.AsyncBaseTransport):
         self._outage = outage
         self._limited_at = limited_at
         self._blocks = [orjson.dumps({**BLOCK, "id": 10_000 - number}) for number in range(_WALK + _PAGE)]
-        self._stats, self._user = orjson.dumps(STATS), orjson.dumps(USER)
+        self._stats = orjson.dumps(STATS)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         now = asyncio.get_running_loop().time()
@@ -58,7 +58,7 @@ class _Pool(httpx.AsyncBaseTransport):
         if url.path.endswith("/blocks"):
             offset = int(url.params["offset"])
             return b"[" + b",".join(self._blocks[offset : offset + int(url.params["max"])]) + b"]"
-        return self._user
+        return orjson.dumps({**USER, "name": url.path.rpartition("/")[2]})
 
 
 class _Demand:
