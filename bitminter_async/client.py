@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
 from ._arguments import check_flag, check_integer, check_seconds
+from ._session.budget.pace import Pace
 from ._session.session import Session
 from ._version import __version__
 from ._wire.address import base_url_of
@@ -112,7 +113,7 @@ class Client:
             transport=transport,
         )
         self._shown = self._wire.mask(f"{base_url or DEFAULT_URL} with{' key ***' if key else 'out key'}")
-        self._session = Session(self._wire, interval=interval, max_age=max_age, attempts=attempts, patience=patience)
+        self._session = Session(self._wire, Pace(interval, patience), max_age=max_age, attempts=attempts)
         self.pool = Pool(self._session)
         self.users = Users(self._session)
 

@@ -1,1 +1,1 @@
-"""The way of a call past cache, single flight, retry and pace: whether a request is sent, and when."""
+"""The way of a call past cache, single flight, retry and budget: whether a request is sent, and when."""

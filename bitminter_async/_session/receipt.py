@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import define, field, frozen
 
-from .pace import Pace
+from .budget.base import Budget
 
 __all__ = ["Receipt", "Tally"]
 
@@ -88,7 +88,7 @@ class Tally:
         self._last = departed
         self.requests += 1
 
-    def receipt(self, *, joined: int, pace: Pace, bytes_received: int) -> Receipt:
+    def receipt(self, *, joined: int, budget: Budget, bytes_received: int) -> Receipt:
         """Return the receipt as of now."""
         gaps = self.requests - 1
         return Receipt(
@@ -98,9 +98,9 @@ class Tally:
             cached=self.cached,
             joined=joined,
             retried=self.retried,
-            rests=pace.rests,
-            blocks=pace.blocks,
-            rested=timedelta(seconds=pace.rested),
+            rests=budget.rests,
+            blocks=budget.blocks,
+            rested=timedelta(seconds=budget.rested),
             shortest_gap=timedelta(seconds=self._shortest_gap) if gaps > 0 else None,
             mean_gap=timedelta(seconds=(self._last - self._first) / gaps) if gaps > 0 else None,
             longest_wait=timedelta(seconds=self.longest_wait),

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from ..errors import BitminterError, RateLimited, StatusError, TransportError
-from .pace import Pace
+from .budget.base import Budget
 from .receipt import Tally
 from .singleflight import Flight
 
@@ -25,7 +25,7 @@ _LONGEST_PAUSE = 8.0
 _MOST_DOUBLINGS = 4  # beyond which the pause is the longest anyway, and a float overflows in the end
 
 
-async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, flight: Flight, pace: Pace, tally: Tally) -> T:
+async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, flight: Flight, budget: Budget, tally: Tally) -> T:
     """Return what `attempt` does, which is made up to `attempts` times while it fails in a way that may pass.
 
     Raises:
@@ -38,14 +38,14 @@ async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, flight: Flig
         except BitminterError as error:
             failures.append(error)
             is_last = len(failures) >= attempts or not flight.is_wanted
-            if is_last or not _may_pass(error) or pace.refusal():
+            if is_last or not _may_pass(error) or budget.refusal():
                 for number, earlier in enumerate(failures[:-1], 1):
                     error.add_note(f"attempt {number}: {earlier}")
                 raise
         # On top of the turn and of a rest: drawn to pass beside them, clients that failed together would come back
         # together, at the turn that they all wait for.
         flight.left = None
-        pause = pace.due_in + random.uniform(0.0, _spread(failures))  # noqa: S311  # no secret depends on it
+        pause = budget.due_in + random.uniform(0.0, _spread(failures))  # noqa: S311  # no secret depends on it
         tally.retried += 1
         _LOGGER.warning(
             "attempt %d of %d failed, the next in %.1f s: %s", len(failures), attempts, pause, failures[-1].summary

@@ -22,8 +22,8 @@ from .._decode.decode import decode
 from .._wire.answer import Answer
 from .._wire.wire import Wire
 from ..errors import Blocked, ClientClosed, RateLimited
+from .budget.base import Budget, Turn, Wish
 from .cache import Cache, Moment
-from .pace import Pace
 from .receipt import Receipt, Tally
 from .retry import retry
 from .singleflight import Flight, SingleFlight
@@ -40,21 +40,20 @@ _CLOSED_MEANWHILE = "this client was closed while the call waited"
 
 
 class Session:
-    """Takes a call past cache, single flight, retry and pace to the wire, and its answer back.
+    """Takes a call past cache, single flight, retry and budget to the wire, and its answer back.
 
     Args:
         wire: What sends a call.
-        interval: Seconds between the starts of two requests.
+        budget: What gives the turns to send it.
         max_age: Seconds that an answer may be old where the caller does not say.
         attempts: How often a call is tried.
-        patience: The longest rest, in seconds, that is waited out.
     """
 
-    def __init__(self, wire: Wire, *, interval: float, max_age: float, attempts: int, patience: float) -> None:
+    def __init__(self, wire: Wire, budget: Budget, *, max_age: float, attempts: int) -> None:
         self._wire = wire
         self._max_age = max_age
         self._attempts = attempts
-        self._pace = Pace(interval, patience)
+        self._budget = budget
         self._tally = Tally()
         self._loop: AbstractEventLoop | None = None
         self._closed = Event()
@@ -101,7 +100,7 @@ class Session:
             return cast("T", record)
         self._tally.asked += 1
         self._wire.check_key(call)
-        return await self._flight.run(call, max_age, partial(self._ask, call, attempts or self._attempts))
+        return await self._flight.run(call, max_age, partial(self._ask, call, max_age, attempts or self._attempts))
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the session is closed, which ends the wait with ClientClosed."""
@@ -111,66 +110,68 @@ class Session:
         if self._closed.is_set():
             raise ClientClosed(_CLOSED_MEANWHILE)
 
-    async def _ask(self, call: Call[T], attempts: int, flight: Flight) -> T:
-        attempt = partial(self._attempt, call, flight)
-        return await retry(attempt, attempts, flight, self._pace, self._tally)
+    async def _ask(self, call: Call[T], max_age: float, attempts: int, flight: Flight) -> T:
+        attempt = partial(self._attempt, call, max_age, flight)
+        return await retry(attempt, attempts, flight, self._budget, self._tally)
 
-    async def _attempt(self, call: Call[T], flight: Flight) -> T:
+    async def _attempt(self, call: Call[T], max_age: float, flight: Flight) -> T:
         self._wire.open()
         if call.keyed and self._may_be_blocked:
-            await self._exchange(PUBLIC, flight)  # in a turn of its own; it raises if the client is blocked
+            await self._exchange(PUBLIC, 0.0, flight)  # in a turn of its own; it raises if the client is blocked
             self._trusted_until = self._now() + _TRUSTED_FOR
             flight.left = None
-        answer, asked = await self._exchange(call, flight)
+        answer, asked = await self._exchange(call, max_age, flight)
         record = decode(answer, call.kind, call.expected)
         self._cache.put(call, record, asked)
         return record
 
-    async def _exchange(self, call: Call[Any], flight: Flight) -> tuple[Answer, Moment]:
-        """Wait for a turn, and exchange the call for an answer and the moment at which it was asked."""
-        queued = self._now()
-        async with self._pace:
-            turn = self._now()
-            waited = turn - queued
-            self._tally.longest_wait = max(self._tally.longest_wait, waited)
-            departures: list[Moment] = []
-            outcome: object = "cancelled"
-
-            async def depart() -> None:
-                flight.left = Moment(self._now(), time())
-                departures.append(flight.left)
-                await self._pace.depart()
-
-            try:
-                answer = await self._wire.send(call, depart)
-                outcome = answer.status
-            except Exception as exc:
-                outcome = type(exc).__name__
-                raise
-            finally:
-                # A given transport's first departure is told before it gets the request, and again if it tells itself.
-                for departure in departures if self._wire.tells_departures else departures[1:] or departures:
-                    self._tally.sent(departure.loop)
-                if _LOGGER.isEnabledFor(logging.DEBUG):
-                    url, spent = self._wire.url(call)[:_MAX_URL], self._now() - turn
-                    _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
-            error = answer.error
-            await self._rest_or_slow_down(answer, error)
-        if error:
+    async def _exchange(self, call: Call[Any], max_age: float, flight: Flight) -> tuple[Answer, Moment]:
+        """Exchange the call, in a turn, for an answer and the moment at which it was asked."""
+        wish = Wish(call, max_age, self._wire.key if call.keyed else None)
+        answer, asked = await self._budget.fetch(wish, partial(self._send, call, flight, self._now()))
+        if error := answer.error:
             raise error
-        return answer, departures[-1] if departures else Moment(turn, time())
+        return answer, asked
 
-    async def _rest_or_slow_down(self, answer: Answer, error: Exception | None) -> None:
+    async def _send(self, call: Call[Any], flight: Flight, queued: float, turn: Turn) -> tuple[Answer, Moment]:
+        begun = self._now()
+        waited = begun - queued
+        self._tally.longest_wait = max(self._tally.longest_wait, waited)
+        departures: list[Moment] = []
+        outcome: object = "cancelled"
+
+        async def depart() -> None:
+            flight.left = Moment(self._now(), time())
+            departures.append(flight.left)
+            await turn.depart()
+
+        try:
+            answer = await self._wire.send(call, depart)
+            outcome = answer.status
+        except Exception as exc:
+            outcome = type(exc).__name__
+            raise
+        finally:
+            # A given transport's first departure is told before it gets the request, and again if it tells itself.
+            for departure in departures if self._wire.tells_departures else departures[1:] or departures:
+                self._tally.sent(departure.loop)
+            if _LOGGER.isEnabledFor(logging.DEBUG):
+                url, spent = self._wire.url(call)[:_MAX_URL], self._now() - begun
+                _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
+        await self._rest_or_slow_down(answer, answer.error, turn)
+        return answer, departures[-1] if departures else Moment(begun, time())
+
+    async def _rest_or_slow_down(self, answer: Answer, error: Exception | None, turn: Turn) -> None:
         """Do what an answer asks for, be its body whole or not; and note what it says of a block."""
         if seconds := answer.rest:
             if not isinstance(error, RateLimited | Blocked):
                 error = answer.as_error(RateLimited, answer.plea)
-            self._pace.rest(seconds, error)
+            await turn.rest(seconds, error)
             level = logging.WARNING if isinstance(error, Blocked) else logging.INFO
             _LOGGER.log(level, "resting for %.0f s: %s", seconds, error.summary)
-        if answer.status == HTTPStatus.TOO_MANY_REQUESTS and (seconds or 0.0) < self._pace.slowed_spacing:
-            await self._pace.slow_down()
-            _LOGGER.info("requests are now %.1f s apart: GET %s: 429", self._pace.spacing, answer.url[:_MAX_URL])
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS and (seconds or 0.0) < self._budget.slowed_spacing:
+            await turn.slow_down()
+            _LOGGER.info("requests are now %.1f s apart: GET %s: 429", self._budget.spacing, answer.url[:_MAX_URL])
         if not answer.keyed:
             self._may_be_blocked = False  # or it rests by now
         elif answer.status == HTTPStatus.FORBIDDEN and self._now() > self._trusted_until:
@@ -180,7 +181,9 @@ class Session:
     def receipt(self) -> Receipt:
         """How polite this session has been."""
         return self._tally.receipt(
-            joined=self._flight.joined if self._loop else 0, pace=self._pace, bytes_received=self._wire.bytes_received
+            joined=self._flight.joined if self._loop else 0,
+            budget=self._budget,
+            bytes_received=self._wire.bytes_received,
         )
 
     async def aclose(self) -> None:
@@ -196,6 +199,7 @@ class Session:
         self._closed.set()
         try:
             await self._flight.aclose(ClientClosed(_CLOSED_MEANWHILE))
+            await self._budget.aclose()
         finally:
             await self._wire.aclose()
 

@@ -89,6 +89,11 @@ class Wire:
         """Whether a transport that this wire made is open."""
         return self._owns_transport and self._transport is not None
 
+    @property
+    def key(self) -> ApiKey | None:
+        """The key that this wire puts on keyed calls."""
+        return self._key
+
     def check_key(self, call: Call[Any]) -> None:
         """Raise KeyRefused if the call's key must not be sent."""
         if call.keyed and self._key and self._refusal:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitminter_async import Blocked, RateLimited
-from bitminter_async._session.pace import Pace
+from bitminter_async._session.budget.pace import Pace
 from bitminter_async._session.receipt import Receipt, Tally
 from tests.support.pace import make_reason
 
@@ -33,7 +33,7 @@ RECEIPT = Receipt(
 
 def receipt_of(tally: Tally) -> Receipt:
     """The tally's receipt, of a client that never rested."""
-    return tally.receipt(joined=0, pace=Pace(1.0, 60.0), bytes_received=0)
+    return tally.receipt(joined=0, budget=Pace(1.0, 60.0), bytes_received=0)
 
 
 def test_a_fresh_tally_has_counted_nothing() -> None:
@@ -49,11 +49,11 @@ async def test_every_count_stands_in_its_place() -> None:
     tally = Tally(since=SINCE, asked=5, cached=2, retried=4, longest_wait=5.5)
     tally.sent(10.0)
     pace = Pace(1.0, 60.0)
-    pace.rest(3.5, make_reason(RateLimited))
-    pace.rest(10.0, make_reason(Blocked))
-    pace.rest(11.0, make_reason(Blocked))
+    await pace.rest(3.5, make_reason(RateLimited))
+    await pace.rest(10.0, make_reason(Blocked))
+    await pace.rest(11.0, make_reason(Blocked))
     await asyncio.sleep(7.5)
-    receipt = tally.receipt(joined=3, pace=pace, bytes_received=8)
+    receipt = tally.receipt(joined=3, budget=pace, bytes_received=8)
     assert receipt == Receipt(
         since=SINCE,
         calls=7,

@@ -7,7 +7,7 @@ import pytest
 from attrs import define, field
 
 from bitminter_async import StatusError
-from bitminter_async._session.pace import Pace
+from bitminter_async._session.budget.pace import Pace
 from tests.support.clock import now
 
 T = TypeVar("T", bound=StatusError)

@@ -119,7 +119,7 @@ async def watch(witness: Witness, client: Client, cancel_after: float | None = N
             error = caught
         session = client._session
         witness.look_at(client, client.pool, client.users, client.receipt, session, session._wire, session._wire._key)
-        witness.look_at(error, session._pace.refusal(), *session._flight._flights)
+        witness.look_at(error, session._budget.refusal(), *session._flight._flights)
     gc.collect(1)
     witness.look_at(client, session, session._wire, call)
     return error

@@ -2,14 +2,18 @@
 
 import asyncio
 import copy
-from collections.abc import Callable  # noqa: TC003  # see below
+from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import TypeVar
 
 from aiolimiter import AsyncLimiter
 
-from ..errors import Blocked, RateLimited
+from ...errors import Blocked, RateLimited
+from .base import Turn, Wish
 
 __all__ = ["Pace"]
+
+T = TypeVar("T")
 
 _RECOVERY = 60.0  # seconds without a 429 after which a slowed spacing is halved
 _LEAST_SLOWED = 1.0
@@ -65,6 +69,14 @@ class Pace:
     ) -> None:
         self._lock.release()
 
+    async def fetch(self, wish: Wish, send: Callable[[Turn], Awaitable[T]]) -> T:  # noqa: ARG002  # nothing is shared
+        """Wait for a turn, and return what `send` brings, which is awaited in it."""
+        async with self:
+            return await send(self)
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is held."""
+
     async def depart(self) -> None:
         """Let the interval run from now: the request has left."""
         spacing = self.spacing
@@ -96,7 +108,7 @@ class Pace:
         self._slowed_at = _now()
         await self.depart()
 
-    def rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
+    async def rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
         """Give nobody a turn for so many seconds. A rest that ends before the present one changes nothing."""
         self._clock = asyncio.get_running_loop().time
         now = self._clock()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bitminter_async import Blocked, RateLimited
-from bitminter_async._session.pace import Pace
+from bitminter_async._session.budget.pace import Pace
 from tests.support.clock import now
 from tests.support.pace import Queue, exactly, make_reason
 
@@ -17,7 +17,7 @@ async def test_a_rest_is_waited_out_by_all() -> None:
     async with pace:
         waiters = [queue.join(n) for n in range(3)]
         await asyncio.sleep(0.5)
-        pace.rest(10, make_reason(RateLimited))
+        await pace.rest(10, make_reason(RateLimited))
     await asyncio.gather(*waiters)
     assert list(queue.starts) == [0, 1, 2]
     assert list(queue.starts.values()) == exactly(10.5, 11.5, 12.5)
@@ -29,7 +29,7 @@ async def test_a_rest_shorter_than_the_interval_changes_nothing() -> None:
     pace = Pace(5.0, patience=60)
     queue = Queue(pace)
     async with pace:
-        pace.rest(1, make_reason(RateLimited))
+        await pace.rest(1, make_reason(RateLimited))
     await queue.take(0)
     assert list(queue.starts.values()) == exactly(5)
 
@@ -38,10 +38,10 @@ async def test_a_rest_begun_during_a_rest_is_waited_out_too() -> None:
     """A rest that grows while somebody sits it out is sat out to its new end."""
     pace = Pace(0.0, patience=60)
     queue = Queue(pace)
-    pace.rest(10, make_reason(RateLimited))
+    await pace.rest(10, make_reason(RateLimited))
     waiter = queue.join(0)
     await asyncio.sleep(5)
-    pace.rest(20, make_reason(RateLimited))
+    await pace.rest(20, make_reason(RateLimited))
     await waiter
     assert list(queue.starts.values()) == exactly(25)
 
@@ -51,7 +51,7 @@ async def test_patience_is_the_longest_rest_that_is_waited_out(seconds: float, r
     """A rest of just `patience` seconds is waited out; a longer one is refused."""
     pace = Pace(1.0, patience=60)
     queue = Queue(pace)
-    pace.rest(seconds, make_reason(RateLimited))
+    await pace.rest(seconds, make_reason(RateLimited))
     (outcome,) = await asyncio.gather(queue.take(0), return_exceptions=True)
     assert isinstance(outcome, RateLimited) is refused
     assert list(queue.starts.values()) == ([] if refused else exactly(60))
@@ -64,7 +64,7 @@ async def test_a_long_rest_is_refused_at_once_to_all() -> None:
     async with pace:
         waiters = [queue.join(n) for n in range(5)]
         await asyncio.sleep(0.5)
-        pace.rest(900, make_reason(RateLimited))
+        await pace.rest(900, make_reason(RateLimited))
     refused = await asyncio.gather(*waiters, return_exceptions=True)
     assert now() - queue.began == pytest.approx(0.5)
     assert [each.retry_after for each in refused if isinstance(each, RateLimited)] == exactly(*[900] * 5)
@@ -84,7 +84,7 @@ async def test_a_long_rest_is_refused_at_once_to_all() -> None:
 async def test_a_refusal_gives_the_turn_back() -> None:
     """Who was refused holds nothing: the pace serves the next as if they had never come."""
     pace = Pace(1.0, patience=1)
-    pace.rest(5, make_reason(RateLimited))
+    await pace.rest(5, make_reason(RateLimited))
     for _ in range(3):
         with pytest.raises(RateLimited):
             await Queue(pace).take(0)
@@ -98,7 +98,7 @@ async def test_who_leaves_during_a_rest_is_not_missed() -> None:
     """One who is cancelled while they sit out a rest does not hold up the others."""
     pace = Pace(1.0, patience=60)
     queue = Queue(pace)
-    pace.rest(10, make_reason(RateLimited))
+    await pace.rest(10, make_reason(RateLimited))
     waiters = [queue.join(n) for n in range(3)]
     await asyncio.sleep(4)
     waiters[0].cancel()
@@ -127,7 +127,7 @@ async def test_overlapping_rests_are_counted_once(
     queue = Queue(pace)
     for at, lasting in rests:
         await asyncio.sleep(at - (now() - queue.began))
-        pace.rest(lasting, make_reason(RateLimited))
+        await pace.rest(lasting, make_reason(RateLimited))
     await queue.take(0)
     assert queue.starts[0] == pytest.approx(ends)
     assert pace.rests == count
@@ -137,12 +137,12 @@ async def test_overlapping_rests_are_counted_once(
 async def test_a_short_rest_after_a_long_one_is_waited_out() -> None:
     """A rest is refused or waited out by its own length, and one that changes nothing does not change that."""
     pace = Pace(0.0, patience=60)
-    pace.rest(100, make_reason(RateLimited))
+    await pace.rest(100, make_reason(RateLimited))
     await asyncio.sleep(50)
-    pace.rest(40, make_reason(RateLimited))  # ends before the long one
+    await pace.rest(40, make_reason(RateLimited))  # ends before the long one
     assert (refusal := pace.refusal())
     assert refusal.retry_after == pytest.approx(50)
-    pace.rest(60, make_reason(RateLimited))  # ends after it
+    await pace.rest(60, make_reason(RateLimited))  # ends after it
     assert pace.refusal() is None
     queue = Queue(pace)
     await queue.take(0)
@@ -156,7 +156,7 @@ async def test_a_rest_that_begins_while_somebody_waits_for_the_interval_holds() 
     await queue.take(0)
     waiter = queue.join(1)
     await asyncio.sleep(1)
-    pace.rest(30, make_reason(RateLimited))
+    await pace.rest(30, make_reason(RateLimited))
     await waiter
     assert list(queue.starts.values()) == exactly(0, 31)
 
@@ -166,10 +166,10 @@ async def test_what_was_rested_is_what_has_passed() -> None:
     pace = Pace(1.0, patience=60)
     assert pace.rested == 0
     await asyncio.sleep(5)
-    pace.rest(10, make_reason(RateLimited))
+    await pace.rest(10, make_reason(RateLimited))
     await asyncio.sleep(4)
     assert pace.rested == pytest.approx(4)
-    pace.rest(900, make_reason(Blocked))
+    await pace.rest(900, make_reason(Blocked))
     await asyncio.sleep(1000)
     assert pace.rested == pytest.approx(904)
     assert (pace.rests, pace.blocks) == (1, 1)
@@ -183,6 +183,6 @@ async def test_the_next_turn_is_due(interval: float, resting: float, after: floa
     pace = Pace(interval, patience=60)
     async with pace:
         if resting:
-            pace.rest(resting, make_reason(RateLimited))
+            await pace.rest(resting, make_reason(RateLimited))
     await asyncio.sleep(after)
     assert pace.due_in == pytest.approx(due)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bitminter_async._session.pace import Pace
+from bitminter_async._session.budget.pace import Pace
 from tests.support.pace import Queue, exactly
 
 

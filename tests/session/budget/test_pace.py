@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitminter_async._session.pace import Pace
+from bitminter_async._session.budget.pace import Pace
 from tests.support.clock import VirtualLoop
 from tests.support.pace import Queue, exactly
 

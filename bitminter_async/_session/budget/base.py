@@ -1,0 +1,90 @@
+"""What the session knows of a budget, whoever shares it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from attrs import frozen
+
+from ..._call import Call
+from ..._wire.key import ApiKey
+from ...errors import Blocked, RateLimited
+
+__all__ = ["Budget", "Turn", "Wish"]
+
+T = TypeVar("T")
+
+
+@frozen
+class Wish:
+    """What is to be fetched, as far as a budget must know whose sharers exchange answers, too."""
+
+    call: Call[Any]
+    max_age: float
+    """Seconds that the answer may be old."""
+    sealed_with: ApiKey | None
+    """The key whose answer it is, so that nobody else may read it; None: the answer is public."""
+
+
+class Turn(Protocol):
+    """A turn to ask: until it is given back, nobody else who shares the budget has one."""
+
+    async def depart(self) -> None:
+        """Let the interval run from now: the request is about to leave."""
+        ...
+
+    async def rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
+        """Give nobody a turn for so many seconds. A rest that ends before the present one changes nothing."""
+        ...
+
+    async def slow_down(self) -> None:
+        """Double the spacing, because the pool said that it is too much; each quiet minute halves it again."""
+        ...
+
+
+class Budget(Protocol):
+    """Turns, for all who share it: one at a time, first come first served, spaced; and rests, which hold for all.
+
+    Attributes:
+        rests: How often the pool asked for rest.
+        blocks: How often it blocked the client.
+    """
+
+    rests: int
+    blocks: int
+
+    async def fetch(self, wish: Wish, send: Callable[[Turn], Awaitable[T]]) -> T:
+        """Wait for a turn, and return what `send` brings, which is awaited in it.
+
+        Raises:
+            RateLimited: The pool asked for a rest that is too long to be waited out.
+            Blocked: The pool has blocked the client.
+        """
+        ...
+
+    @property
+    def spacing(self) -> float:
+        """Seconds between two turns now: the interval, or more after it has been slowed down."""
+        ...
+
+    @property
+    def slowed_spacing(self) -> float:
+        """Seconds between two turns, were they slowed down now."""
+        ...
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next turn can begin: what is left of the interval and of a rest."""
+        ...
+
+    @property
+    def rested(self) -> float:
+        """Seconds for which there has been a rest so far."""
+        ...
+
+    def refusal(self) -> RateLimited | Blocked | None:
+        """Return a new error like the one that began the present rest, if that is too long to wait out."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up what this client holds of it. Closing twice is fine."""
+        ...
