@@ -73,6 +73,7 @@ class Session:
             self._now = loop.time
             self._cache = Cache(loop.time)
             self._flight = SingleFlight(loop.time)
+            self._budget.bind()
         elif loop is not self._loop:
             raise RuntimeError("this client was first used on another event loop: make one client for each loop")
 
@@ -141,9 +142,10 @@ class Session:
         outcome: object = "cancelled"
 
         async def depart() -> None:
-            flight.left = Moment(self._now(), time())
-            departures.append(flight.left)
+            left = Moment(self._now(), time())
             await turn.depart()
+            flight.left = left
+            departures.append(left)
 
         try:
             answer = await self._wire.send(call, depart)

@@ -1,23 +1,53 @@
 """Those who queue for turns of a pace."""
 
 import asyncio
-from typing import TypeVar
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import pytest
 from attrs import define, field
 
 from bitminter_async import StatusError
-from bitminter_async._session.budget.pace import Pace
+from bitminter_async._call import PUBLIC
+from bitminter_async._session.budget.base import Budget, Turn, Wish
 from tests.support.clock import now
 
 T = TypeVar("T", bound=StatusError)
+
+
+def make_wish() -> Wish:
+    """Something to be fetched."""
+    return Wish(PUBLIC, 0.0, None)
+
+
+@asynccontextmanager
+async def turn_of(budget: Budget) -> AsyncGenerator[Turn]:
+    """Wait for a turn, and keep it."""
+    loop = asyncio.get_running_loop()
+    begun: asyncio.Future[Turn] = loop.create_future()
+    over: asyncio.Future[None] = loop.create_future()
+
+    async def send(turn: Turn) -> None:
+        begun.set_result(turn)
+        await over
+
+    fetching = asyncio.ensure_future(budget.fetch(make_wish(), send))
+    waiting: list[asyncio.Future[Any]] = [fetching, begun]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if begun.done():
+            yield begun.result()
+    finally:
+        over.set_result(None)
+        await fetching
 
 
 @define
 class Queue:
     """Those who wait for turns of one pace, and what came of it."""
 
-    pace: Pace
+    pace: Budget
     began: float = field(factory=now)
     starts: dict[int, float] = field(factory=dict[int, float])
     ends: dict[int, float] = field(factory=dict[int, float])
@@ -26,7 +56,8 @@ class Queue:
 
     async def take(self, who: int, lasting: float = 0.0) -> None:
         """Wait for a turn and keep it so long."""
-        async with self.pace:
+
+        async def send(_turn: Turn) -> None:
             self.starts[who] = now() - self.began
             self.within += 1
             self.most_within = max(self.most_within, self.within)
@@ -35,6 +66,8 @@ class Queue:
             finally:
                 self.within -= 1
                 self.ends[who] = now() - self.began
+
+        await self.pace.fetch(make_wish(), send)
 
     def join(self, who: int, lasting: float = 0.0) -> asyncio.Task[None]:
         """Let somebody queue."""

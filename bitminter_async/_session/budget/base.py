@@ -9,12 +9,16 @@ from ..._call import Call
 from ..._wire.key import ApiKey
 from ...errors import Blocked, RateLimited
 
-__all__ = ["Budget", "Turn", "Wish"]
+__all__ = ["Budget", "Turn", "TurnLost", "Wish"]
 
 T = TypeVar("T")
 
 
-@frozen
+class TurnLost(Exception):  # noqa: N818  # what happened, not that it was an error
+    """The turn ran out before the request left, and another may be in the air: nothing may be sent in it."""
+
+
+@frozen(eq=False)
 class Wish:
     """What is to be fetched, as far as a budget must know whose sharers exchange answers, too."""
 
@@ -29,7 +33,11 @@ class Turn(Protocol):
     """A turn to ask: until it is given back, nobody else who shares the budget has one."""
 
     async def depart(self) -> None:
-        """Let the interval run from now: the request is about to leave."""
+        """Let the interval run from now: the request is about to leave.
+
+        Raises:
+            TurnLost: The turn ran out; nothing may be sent.
+        """
         ...
 
     async def rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
@@ -45,12 +53,14 @@ class Budget(Protocol):
     """Turns, for all who share it: one at a time, first come first served, spaced; and rests, which hold for all.
 
     Attributes:
-        rests: How often the pool asked for rest.
-        blocks: How often it blocked the client.
+        waited_for_others: Seconds that this client has waited, all told, because others had their turns.
     """
 
-    rests: int
-    blocks: int
+    waited_for_others: float
+
+    def bind(self) -> None:
+        """Begin to share, on the running loop."""
+        ...
 
     async def fetch(self, wish: Wish, send: Callable[[Turn], Awaitable[T]]) -> T:
         """Wait for a turn, and return what `send` brings, which is awaited in it.
@@ -74,6 +84,25 @@ class Budget(Protocol):
     @property
     def due_in(self) -> float:
         """Seconds until the next turn can begin: what is left of the interval and of a rest."""
+        ...
+
+    def outlook(self, wish: Wish | None = None) -> tuple[int, float]:
+        """Return a wish's place in the line, or that of one that came now, and how many seconds it waits at least."""
+        ...
+
+    @property
+    def rests(self) -> int:
+        """How often the pool asked for rest."""
+        ...
+
+    @property
+    def blocks(self) -> int:
+        """How often the pool blocked those who share the budget."""
+        ...
+
+    @property
+    def shared_with(self) -> int:
+        """With how many others, be they clients or processes, the budget is shared now."""
         ...
 
     @property

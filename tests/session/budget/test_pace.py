@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitminter_async._session.budget.base import Turn
 from bitminter_async._session.budget.pace import Pace
 from tests.support.clock import VirtualLoop
-from tests.support.pace import Queue, exactly
+from tests.support.pace import Queue, exactly, make_wish, turn_of
 
 NEVER = 1e9
 
@@ -76,7 +77,7 @@ async def test_the_interval_runs_from_the_departure() -> None:
     """Where the request left later than its turn began, the interval counts from there; the last departure holds."""
     pace = Pace(1.0, patience=60)
     queue = Queue(pace)
-    async with pace:
+    async with turn_of(pace):
         await asyncio.sleep(0.5)
         await pace.depart()
         await asyncio.sleep(0.25)
@@ -90,7 +91,7 @@ async def test_an_error_inside_gives_the_turn_back() -> None:
     pace = Pace(1.0, patience=60)
     queue = Queue(pace)
     with pytest.raises(OSError, match="broken"):
-        async with pace:
+        async with turn_of(pace):
             raise OSError("broken")
     await queue.take(1)
     assert list(queue.starts.values()) == exactly(1)
@@ -164,8 +165,10 @@ async def test_ten_thousand_waiters() -> None:
     order: list[int] = []
 
     async def wait(number: int) -> None:
-        async with pace:
+        async def send(_turn: Turn) -> None:
             order.append(number)
+
+        await pace.fetch(make_wish(), send)
 
     tracemalloc.start()
     tasks = [asyncio.create_task(wait(number)) for number in range(10_000)]

@@ -7,14 +7,14 @@ import pytest
 from bitminter_async import Blocked, RateLimited
 from bitminter_async._session.budget.pace import Pace
 from tests.support.clock import now
-from tests.support.pace import Queue, exactly, make_reason
+from tests.support.pace import Queue, exactly, make_reason, turn_of
 
 
 async def test_a_rest_is_waited_out_by_all() -> None:
     """Nobody gets a turn while the pool wants rest; afterwards all get theirs, in order and apart."""
     pace = Pace(1.0, patience=60)
     queue = Queue(pace)
-    async with pace:
+    async with turn_of(pace):
         waiters = [queue.join(n) for n in range(3)]
         await asyncio.sleep(0.5)
         await pace.rest(10, make_reason(RateLimited))
@@ -28,7 +28,7 @@ async def test_a_rest_shorter_than_the_interval_changes_nothing() -> None:
     """The interval holds as well: whichever ends later counts."""
     pace = Pace(5.0, patience=60)
     queue = Queue(pace)
-    async with pace:
+    async with turn_of(pace):
         await pace.rest(1, make_reason(RateLimited))
     await queue.take(0)
     assert list(queue.starts.values()) == exactly(5)
@@ -61,7 +61,7 @@ async def test_a_long_rest_is_refused_at_once_to_all() -> None:
     """Who is queued when it begins, and who comes while it lasts, is told at once how much of it is left."""
     pace = Pace(1.0, patience=60)
     queue = Queue(pace)
-    async with pace:
+    async with turn_of(pace):
         waiters = [queue.join(n) for n in range(5)]
         await asyncio.sleep(0.5)
         await pace.rest(900, make_reason(RateLimited))
@@ -181,7 +181,7 @@ async def test_what_was_rested_is_what_has_passed() -> None:
 async def test_the_next_turn_is_due(interval: float, resting: float, after: float, due: float) -> None:
     """The next turn can begin when the interval is over, and the rest, whichever ends later."""
     pace = Pace(interval, patience=60)
-    async with pace:
+    async with turn_of(pace):
         if resting:
             await pace.rest(resting, make_reason(RateLimited))
     await asyncio.sleep(after)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bitminter_async._session.budget.pace import Pace
-from tests.support.pace import Queue, exactly
+from tests.support.pace import Queue, exactly, turn_of
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ async def test_a_slowed_pace_is_kept() -> None:
     """After slowing down turns are so far apart, the very next included, and come closer with time."""
     pace = Pace(1.0, patience=60)
     queue = Queue(pace)
-    async with pace:
+    async with turn_of(pace):
         await asyncio.sleep(0.5)
         for _ in range(4):
             await pace.slow_down()
@@ -54,7 +54,7 @@ async def test_slowing_down_an_unspaced_pace() -> None:
     """At an interval of 0 slowing down begins spacing the turns, from 1 s."""
     pace = Pace(0.0, patience=60)
     queue = Queue(pace)
-    async with pace:
+    async with turn_of(pace):
         await pace.slow_down()
     await asyncio.gather(*[queue.take(n) for n in range(3)])
     assert list(queue.starts.values()) == exactly(1, 2, 3)
@@ -76,7 +76,7 @@ async def test_slowing_down_steadily_settles_near_a_minute() -> None:
     pace = Pace(1.0, patience=60)
     spacings: list[float] = []
     for _ in range(20):
-        async with pace:
+        async with turn_of(pace):
             await pace.slow_down()
             spacings.append(pace.spacing)
     assert spacings[:7] == [2, 4, 8, 16, 32, 60, 60]
@@ -87,6 +87,6 @@ async def test_slowing_down_never_more_than_doubles_a_long_interval() -> None:
     """Where the interval is long by itself, slowing down doubles it and no more."""
     pace = Pace(45.0, patience=60)
     for _ in range(3):
-        async with pace:
+        async with turn_of(pace):
             await pace.slow_down()
             assert pace.spacing == 90
