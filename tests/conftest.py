@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from bitminter_async._session.budget import process
 from tests.support.clock import VirtualLoop
 
 
@@ -18,7 +19,9 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test depends on what the shell that runs it has set."""
+    """No test depends on what the shell that runs it has set, or on what another has asked."""
+    process._STATES.clear()
+    monkeypatch.setenv("BITMINTER_SHARE", "process")  # what is shared further goes by the wall clock
     for name in ("BITMINTER_KEY", "BITMINTER_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

@@ -66,6 +66,11 @@ class Line:
 
     def ahead_of(self, wish: Wish | None) -> int:
         """Return how many are to depart before this one does, or before one that comes now."""
-        waiting = [waiting for waiting, (told, _) in self._waiting.items() if not told.done()]
-        ahead = waiting.index(wish) if wish in waiting else 0 if wish and wish is self._first else len(waiting)
-        return ahead + (self._first is not None and self._first is not wish and not self._has_departed)
+        if wish is not None and wish is self._first:
+            return 0
+        ahead = 0 if self._first is None or self._has_departed else 1
+        for waiting, (told, _) in self._waiting.items():
+            if waiting is wish:
+                break
+            ahead += not told.done()
+        return ahead

@@ -1,7 +1,9 @@
 """The pace: when a client may ask, by its own interval and patience and by what it shares with others."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import TypeVar
 
 from aiolimiter import AsyncLimiter
@@ -11,9 +13,11 @@ from .base import Turn, Wish
 from .process import join
 from .state import State
 
-__all__ = ["Pace"]
+__all__ = ["Pace", "warn_once"]
 
 T = TypeVar("T")
+
+_LOGGER = logging.getLogger("bitminter_async")
 
 
 class Pace:
@@ -71,9 +75,6 @@ class Pace:
         while left := self.due_in:
             self._raise_refusal()
             await asyncio.sleep(left)
-        if self._limiter:
-            # At once, as a rule: the client's own floor, which holds whatever others write of their departures.
-            await self._limiter.acquire()
 
     async def _begin(self, queued: float) -> None:
         """Begin a turn, and note how long those before it were in the way."""
@@ -81,10 +82,16 @@ class Pace:
         if state.departed_by is not self and state.departed > self._departed:
             ready = max(queued, self._ended, self._departed + self.spacing, state.rest_ends)
             self.waited_for_others += max(0.0, state.now() - ready)
+        if self._limiter:
+            # At once, as a rule: the client's own floor, which holds whatever others write of their departures.
+            await self._limiter.acquire()
         await self.depart()
 
     async def depart(self) -> None:
         """Let the interval run from now: the request is about to leave."""
+        await self._depart()
+
+    async def _depart(self) -> None:
         self._departed = self._state.depart(self)
         spacing = self.spacing
         self._limiter = AsyncLimiter(1, spacing) if spacing else None
@@ -98,7 +105,7 @@ class Pace:
     async def slow_down(self) -> None:
         """Double the spacing, because the pool said that it is too much; each quiet minute halves it again."""
         self._state.slow_down(self._interval)
-        await self.depart()
+        await self._depart()
 
     @property
     def spacing(self) -> float:
@@ -148,3 +155,9 @@ class Pace:
     def shared_with(self) -> int:
         """How many other clients share the budget."""
         return len(self._state.sharers - {self})
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Warn in the log, once in this process."""
+    _LOGGER.warning(message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from secrets import token_hex
 from weakref import WeakSet
 
 from attrs import define, field
@@ -21,6 +22,8 @@ _NEGLIGIBLE = 0.01
 class State:
     """The last departure, the rest, the slowed spacing, and the line. Times are seconds on the loop's clock."""
 
+    name: str = field(factory=lambda: token_hex(8))
+    """What tells it from those of other processes."""
     line: Line = field(factory=Line)
     sharers: WeakSet[object] = field(factory=WeakSet[object])
     """The clients that share it."""
@@ -39,6 +42,10 @@ class State:
     blocks: int = 0
     rest_seconds_in_all: float = 0.0
     """Past and to come, overlaps counted once."""
+    processes: int = 0
+    """How many other processes share the budget."""
+    told: object = None
+    """The rest that other processes told of last, or were told of."""
     loop: asyncio.AbstractEventLoop | None = None
 
     def now(self) -> float:
