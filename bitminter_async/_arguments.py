@@ -3,7 +3,15 @@
 import math
 import sys
 
-__all__ = ["MAX_PAGE", "check_commodity", "check_flag", "check_integer", "check_seconds", "check_user_name"]
+__all__ = [
+    "MAX_PAGE",
+    "check_commodity",
+    "check_flag",
+    "check_integer",
+    "check_max_wait",
+    "check_seconds",
+    "check_user_name",
+]
 
 MAX_PAGE = 50
 """The most records that the API gives in one page."""
@@ -19,6 +27,14 @@ def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None
     if not 0 <= value <= sys.float_info.max or (above_zero and not value):
         kind = "a finite number" if value == math.inf else "a number"
         raise ValueError(f"{name} must be {kind} of seconds{' above 0' if above_zero else ', 0 or more'}, not {value}")
+
+
+def check_max_wait(value: float) -> float | None:
+    """Check a number of seconds that a call may wait, and return it; None for infinity, which is no bound."""
+    if value == math.inf:
+        return None
+    check_seconds("max_wait", value)
+    return value
 
 
 def check_flag(name: str, value: object) -> None:

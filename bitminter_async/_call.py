@@ -44,6 +44,6 @@ PUBLIC = Call("pool/workers", int)
 class Caller(Protocol):
     """What the endpoints need of a session."""
 
-    async def get(self, call: Call[T], max_age: float | None = None) -> T:
-        """Return the answer to `call`, at most `max_age` seconds old."""
+    async def get(self, call: Call[T], max_age: float | None = None, max_wait: float | None = None) -> T:
+        """Return the answer to `call`, at most `max_age` seconds old, unless its turn is more than `max_wait` away."""
         ...

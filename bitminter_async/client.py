@@ -7,8 +7,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
-from ._arguments import check_flag, check_integer, check_seconds
-from ._session.budget.pace import Pace
+from ._arguments import check_flag, check_integer, check_max_wait, check_seconds
+from ._session.budget.share import check_share, make_budget
 from ._session.session import Session
 from ._version import __version__
 from ._wire.address import base_url_of
@@ -31,11 +31,12 @@ _HOME = "https://github.com/bitminter-async/bitminter-async"
 class Client:
     """A polite asyncio client for the BitMinter API and whatever speaks it.
 
-    All tasks of a bot share one client: its pace, its cache and its requests under way serve all of them together. Use
-    it as an async context manager, or call `aclose()` in the end. It belongs to the asyncio event loop that first uses
-    it; trio has none.
+    All clients of this user on this machine that ask the same pool take turns (see `share`). Those that ask the same
+    things had better be one client: its cache and its requests under way serve all tasks of a bot together. Use it as
+    an async context manager, or call `aclose()` in the end. It belongs to the asyncio event loop that first uses it;
+    trio has none.
 
-    No call hangs: with at most `n` other requests waiting or in the air at once, it ends within
+    No call hangs: with at most `n` other requests waiting or in the air at once, of all who share, it ends within
     `attempts · (n + 1) · (patience + max(2 · interval, 60) + timeout)` seconds, and before each further attempt another
     `1.1 · patience + max(2 · interval, 60) + 8`. (60 s or twice the interval is the most that requests are apart after
     a 429 without Retry-After, 8 s or a tenth of a rest the longest pause on top; a pool that answers needs neither.)
@@ -56,6 +57,12 @@ class Client:
         patience: Seconds: the longest rest asked for by the pool (Retry-After) that is waited out.
         user_agent: Put in front of the package's own, so that the operator knows whom to write to.
         allow_plain_http: Let the key travel in the clear. To this very machine it may anyway.
+        share: With whom the pool's budget is shared, which is turns, the moment of the last departure, and rests:
+            `machine`, every process of this user on this machine, or `process`, every client of this process and event
+            loop; else BITMINTER_SHARE, else `machine`. Each keeps its own interval. If nothing is passed, a pool on
+            this machine's loopback, and one that is asked over a `transport`, is shared with nobody.
+        max_wait: Seconds that a call may wait for its turn, beyond which it raises QueueTimeout, at once if the line is
+            too long; None: as long as it takes. Walks and streams wait as long as it takes.
         proxy: The proxy's URL; else HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY hold. Loopback is never proxied.
         transport: An httpx transport to send through; closed with the client.
 
@@ -86,6 +93,8 @@ class Client:
         patience: float = 60.0,
         user_agent: str | None = None,
         allow_plain_http: bool = False,
+        share: str | None = None,
+        max_wait: float | None = None,
         proxy: str | None = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
     ) -> None:
@@ -97,6 +106,9 @@ class Client:
         check_integer("attempts", attempts, 1)
         check_flag("allow_plain_http", allow_plain_http)
         check_seconds("patience", patience)
+        max_wait = None if max_wait is None else check_max_wait(max_wait)
+        if share is not None:
+            check_share("share", share)
         if key_in not in get_args(KeyPlace):
             raise ValueError(f"key_in must be one of {', '.join(get_args(KeyPlace))}")
         if base_url is None and (found := os.environ.get("BITMINTER_URL")):
@@ -113,7 +125,20 @@ class Client:
             transport=transport,
         )
         self._shown = self._wire.mask(f"{base_url or DEFAULT_URL} with{' key ***' if key else 'out key'}")
-        self._session = Session(self._wire, Pace(interval, patience), max_age=max_age, attempts=attempts)
+        budget = make_budget(
+            None if share is None and self._wire.is_private else share or _found_share(),
+            self._wire.origin,
+            interval=interval,
+            patience=patience,
+            timeout=timeout,
+        )
+        self._session = Session(
+            self._wire,
+            budget,
+            max_age=max_age,
+            attempts=attempts,
+            max_wait=max_wait,
+        )
         self.pool = Pool(self._session)
         self.users = Users(self._session)
 
@@ -163,6 +188,12 @@ def _take_key(given: list[str | ApiKey | None]) -> ApiKey | None:
     if given[0] is None or isinstance(given[0], ApiKey):
         return given[0]
     return ApiKey(cast("str", given.pop()), name=name)  # out of the list, and in no local, before ApiKey may raise
+
+
+def _found_share() -> str:
+    found = os.environ.get("BITMINTER_SHARE") or "machine"
+    check_share("BITMINTER_SHARE", found)
+    return found
 
 
 def _user_agent(words: object) -> str:

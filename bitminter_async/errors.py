@@ -13,6 +13,7 @@ BitminterError
 │   └── ServerError           5xx
 ├── DecodeError               the answer is not what the API documents or was asked, too large, or broken gzip
 ├── GapError                  a walk could not be made whole
+├── QueueTimeout              a call would have waited longer for its turn than it may; nothing was sent
 ├── KeyRefused                the key would travel in the clear, or to a host nobody chose; nothing was sent
 └── ClientClosed
 
@@ -36,6 +37,7 @@ __all__ = [
     "GapError",
     "KeyRefused",
     "NotFound",
+    "QueueTimeout",
     "RateLimited",
     "RequestTimeout",
     "ServerError",
@@ -216,6 +218,18 @@ class GapError(BitminterError):
         super().__init__(message)
         self.last_seen = last_seen
         self.first_new = first_new
+
+
+class QueueTimeout(BitminterError):
+    """A call would have waited longer for its turn than its `max_wait`; nothing was sent for it.
+
+    Attributes:
+        place: Its place in this process's line; 1 is the next. Who waits in other processes is not counted.
+    """
+
+    def __init__(self, message: str, *, place: int) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class KeyRefused(BitminterError):

@@ -20,6 +20,7 @@ from bitminter_async.errors import (
     GapError,
     KeyRefused,
     NotFound,
+    QueueTimeout,
     RateLimited,
     RequestTimeout,
     ServerError,
@@ -49,6 +50,7 @@ EVERY = [
     *[kind("why") for kind in (BitminterError, TransportError, RequestTimeout, KeyRefused, ClientClosed)],
     DecodeError(URL, [FAULT, FAULT], body="{}", readable=[A_BLOCK], unreadable={1: 6999, 2: None}),
     GapError("a gap", last_seen=12, first_new=None),
+    QueueTimeout("not sent", place=3),
 ]
 
 

@@ -33,9 +33,9 @@ from bitminter_async.watch.merge import merge
 
 _NAMES = """
     ApiKey BadRequest BitminterError Block BlockChanged BlockEvent BlockFound BlockStatus Blocked ChainRound Client
-    ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound Pool PoolStats RateLimited Receipt
-    RequestTimeout Round ServerError Shift StatusError Stream TransportError Unauthorized User UserShift Users
-    Watch Work
+    ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound Pool PoolStats QueueTimeout
+    RateLimited Receipt RequestTimeout Round ServerError Shift StatusError Stream TransportError Unauthorized User
+    UserShift Users Watch Work
     WorkReported Worker WorkerAdded WorkerBack WorkerEvent WorkerGone WorkerIdle
 """
 _SIGNATURES: dict[Any, str] = {
@@ -43,21 +43,25 @@ _SIGNATURES: dict[Any, str] = {
         (api_key: str | ApiKey | None = None, *, base_url: str | None = None,
         key_in: Literal['header', 'basic', 'query'] = 'header', interval: float = 1.0, max_age: float = 30.0,
         timeout: float = 10.0, attempts: int = 3, patience: float = 60.0, user_agent: str | None = None,
-        allow_plain_http: bool = False, proxy: str | None = None,
+        allow_plain_http: bool = False, share: str | None = None,
+        max_wait: float | None = None, proxy: str | None = None,
         transport: 'httpx.AsyncBaseTransport | None' = None) -> None
     """,
     Client.aclose: "(self) -> None",
-    Pool.stats: "(self, *, max_age: float | None = None) -> PoolStats",
-    Pool.hashrate: "(self, *, max_age: float | None = None) -> HashRate",
-    Pool.workers: "(self, *, max_age: float | None = None) -> int",
-    Pool.users: "(self, *, max_age: float | None = None) -> int",
-    Pool.round: "(self, *, max_age: float | None = None) -> Round",
-    Pool.top50: "(self, *, max_age: float | None = None) -> Mapping[str, HashRate]",
+    Pool.stats: "(self, *, max_age: float | None = None, max_wait: float | None = None) -> PoolStats",
+    Pool.hashrate: "(self, *, max_age: float | None = None, max_wait: float | None = None) -> HashRate",
+    Pool.workers: "(self, *, max_age: float | None = None, max_wait: float | None = None) -> int",
+    Pool.users: "(self, *, max_age: float | None = None, max_wait: float | None = None) -> int",
+    Pool.round: "(self, *, max_age: float | None = None, max_wait: float | None = None) -> Round",
+    Pool.top50: "(self, *, max_age: float | None = None, max_wait: float | None = None) -> Mapping[str, HashRate]",
     Pool.blocks: """
-        (self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None)
-        -> tuple[Block, ...]
+        (self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None,
+        max_wait: float | None = None) -> tuple[Block, ...]
     """,
-    Pool.shifts: "(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]",
+    Pool.shifts: """
+        (self, *, max: int = 10, offset: int = 0, max_age: float | None = None, max_wait: float | None = None)
+        -> tuple[Shift, ...]
+    """,
     Pool.iter_blocks: """
         (self, *, commodity: str | None = None, since: datetime | None = None, until: datetime | None = None,
         after: int | None = None, limit: int | None = None, offset: int = 0, max: int = 50,
@@ -80,7 +84,9 @@ _SIGNATURES: dict[Any, str] = {
     Watch.stats: "(self, *, every: float = 60.0) -> Stream[PoolStats]",
     merge: "(*streams: AsyncIterator[Any]) -> Stream[Any]",
     Stream[Any].aclose: "(self) -> None",
-    Users.get: "(self, name: str | None = None, *, max_age: float | None = None) -> User",
+    Users.get: """
+        (self, name: str | None = None, *, max_age: float | None = None, max_wait: float | None = None) -> User
+    """,
 }
 _FIELDS = {
     "PoolStats": "hash_rate: HashRate, active_workers: int, active_users: int",
@@ -110,7 +116,7 @@ _FIELDS = {
     "Receipt": """
         since: datetime, calls: int, requests: int, cached: int, joined: int, retried: int, rests: int,
         blocks: int, rested: timedelta, shortest_gap: timedelta | None, mean_gap: timedelta | None,
-        longest_wait: timedelta, bytes_received: int
+        longest_wait: timedelta, shared_with: int, waited_for_others: timedelta, bytes_received: int
     """,
     "HashRate": "hps: float",
     "BlockFound": "block: Block",

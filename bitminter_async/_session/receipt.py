@@ -37,6 +37,10 @@ class Receipt:
     """The mean time between the starts of two requests; None before the second."""
     longest_wait: timedelta
     """The longest that a request has waited for its turn."""
+    shared_with: int
+    """With how many others it shares the pool's budget: clients of this process now, other processes lately."""
+    waited_for_others: timedelta
+    """How long it has waited, all told, because others had their turns."""
     bytes_received: int
     """Bytes of answers' bodies, as they came over the wire."""
 
@@ -58,6 +62,11 @@ class Receipt:
         ]
         if causes:
             text += f"It was {' and '.join(causes)}, and has rested {self.rested.total_seconds():.0f} s in all. "
+        if self.shared_with or self.waited_for_others:
+            waited = self.waited_for_others.total_seconds()
+            text += (
+                f"It shares the pool with {_count(self.shared_with, 'other')}, for whom it has waited {waited:.1f} s. "
+            )
         return f"{text}It received {_count(self.bytes_received, 'byte')}."
 
 
@@ -104,5 +113,7 @@ class Tally:
             shortest_gap=timedelta(seconds=self._shortest_gap) if gaps > 0 else None,
             mean_gap=timedelta(seconds=(self._last - self._first) / gaps) if gaps > 0 else None,
             longest_wait=timedelta(seconds=self.longest_wait),
+            shared_with=budget.shared_with,
+            waited_for_others=timedelta(seconds=budget.waited_for_others),
             bytes_received=bytes_received,
         )

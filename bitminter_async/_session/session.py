@@ -16,12 +16,12 @@ from http import HTTPStatus
 from time import time
 from typing import Any, TypeVar, cast
 
-from .._arguments import check_seconds
+from .._arguments import check_max_wait, check_seconds
 from .._call import PUBLIC, Call
 from .._decode.decode import decode
 from .._wire.answer import Answer
 from .._wire.wire import Wire
-from ..errors import Blocked, ClientClosed, RateLimited
+from ..errors import Blocked, ClientClosed, QueueTimeout, RateLimited
 from .budget.base import Budget, Turn, Wish
 from .cache import Cache, Moment
 from .receipt import Receipt, Tally
@@ -47,12 +47,16 @@ class Session:
         budget: What gives the turns to send it.
         max_age: Seconds that an answer may be old where the caller does not say.
         attempts: How often a call is tried.
+        max_wait: The longest, in seconds, that a call waits for a turn where the caller does not say; None: no matter.
     """
 
-    def __init__(self, wire: Wire, budget: Budget, *, max_age: float, attempts: int) -> None:
+    def __init__(
+        self, wire: Wire, budget: Budget, *, max_age: float, attempts: int, max_wait: float | None = None
+    ) -> None:
         self._wire = wire
         self._max_age = max_age
         self._attempts = attempts
+        self._max_wait = max_wait
         self._budget = budget
         self._tally = Tally()
         self._loop: AbstractEventLoop | None = None
@@ -77,15 +81,22 @@ class Session:
         elif loop is not self._loop:
             raise RuntimeError("this client was first used on another event loop: make one client for each loop")
 
-    async def get(self, call: Call[T], max_age: float | None = None, attempts: int | None = None) -> T:
-        """Return the answer to `call`, at most `max_age` seconds old.
+    async def get(
+        self,
+        call: Call[T],
+        max_age: float | None = None,
+        max_wait: float | None = None,
+        *,
+        attempts: int | None = None,
+    ) -> T:
+        """Return the answer to `call`, at most `max_age` seconds old, unless its turn is more than `max_wait` away.
 
         A call is tried `attempts` times, or as often as the session does; one that joins another, as often as that.
 
         Raises:
             BitminterError: See `errors`.
-            ValueError: `max_age` is negative or not a number.
-            TypeError: `max_age` is not a number at all.
+            ValueError: `max_age` or `max_wait` is negative or not a number.
+            TypeError: `max_age` or `max_wait` is not a number at all.
             RuntimeError: The client was first used on another event loop.
         """
         if self._closed.is_set():
@@ -96,12 +107,34 @@ class Session:
             max_age = self._max_age
         else:
             check_seconds("max_age", max_age)
+        max_wait = self._max_wait if max_wait is None else check_max_wait(max_wait)
         if (record := self._cache.get(call, max_age)) is not None:
             self._tally.cached += 1
             return cast("T", record)
         self._tally.asked += 1
         self._wire.check_key(call)
-        return await self._flight.run(call, max_age, partial(self._ask, call, max_age, attempts or self._attempts))
+        if max_wait is not None:
+            self._check_wait(call, max_age, max_wait)
+        ask = partial(self._ask, call, max_age, attempts or self._attempts)
+        return await self._flight.run(call, max_age, ask, max_wait)
+
+    def _check_wait(self, call: Call[Any], max_age: float, max_wait: float) -> None:
+        """Raise QueueTimeout if a call is sure to wait longer than it may: there is no use in waiting till then."""
+        flight = self._flight.find(call, max_age)
+        wish = flight.wish if flight else None
+        if flight and not wish:
+            return  # its turn has come, or it will queue again, and be told then
+        _, seconds = self._budget.outlook(wish)
+        if seconds > max_wait:
+            raise self._too_late(max_wait, wish)
+
+    def _too_late(self, max_wait: float, wish: Wish | None) -> QueueTimeout:
+        place, seconds = self._budget.outlook(wish)
+        return QueueTimeout(
+            f"not sent: its turn is {seconds:.1f} s away or more, at place {place} in the line, and it was to wait "
+            f"{max_wait:g} s at most",
+            place=place,
+        )
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the session is closed, which ends the wait with ClientClosed."""
@@ -129,12 +162,14 @@ class Session:
     async def _exchange(self, call: Call[Any], max_age: float, flight: Flight) -> tuple[Answer, Moment]:
         """Exchange the call, in a turn, for an answer and the moment at which it was asked."""
         wish = Wish(call, max_age, self._wire.key if call.keyed else None)
+        flight.wait_for_turn(wish, self._too_late)
         answer, asked = await self._budget.fetch(wish, partial(self._send, call, flight, self._now()))
         if error := answer.error:
             raise error
         return answer, asked
 
     async def _send(self, call: Call[Any], flight: Flight, queued: float, turn: Turn) -> tuple[Answer, Moment]:
+        flight.begin_turn()
         begun = self._now()
         waited = begun - queued
         self._tally.longest_wait = max(self._tally.longest_wait, waited)

@@ -6,7 +6,10 @@ from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import BitminterError
+
 if TYPE_CHECKING:
+    from .budget.base import Wish
     from .cache import Moment
 
 __all__ = ["Flight", "SingleFlight"]
@@ -19,18 +22,45 @@ class Flight:
 
     Attributes:
         left: When its request left; None while none is under way: before it, and between two attempts.
+        wish: What stands in the budget's line for it, while it waits for its turn.
     """
 
-    __slots__ = ("left", "waiters")
+    __slots__ = ("_too_late", "left", "waiters", "wish")
 
     def __init__(self) -> None:
         self.left: Moment | None = None
-        self.waiters: set[asyncio.Future[Any]] = set()
+        self.wish: Wish | None = None
+        self.waiters: dict[asyncio.Future[Any], float | None] = {}
+        """Each with the seconds that it may wait for a turn."""
 
     @property
     def is_wanted(self) -> bool:
         """Whether anybody still waits for it."""
         return bool(self.waiters)
+
+    def add(self, waiter: asyncio.Future[Any], max_wait: float | None) -> None:
+        """Let somebody wait for it."""
+        self.waiters[waiter] = max_wait
+        self._limit(waiter)
+
+    def wait_for_turn(self, wish: "Wish", too_late: Callable[[float, "Wish"], BitminterError]) -> None:
+        """Note that this wish begins to wait for its turn, and what to tell those who wait for that too long."""
+        self.wish, self._too_late = wish, too_late
+        for waiter in self.waiters:
+            self._limit(waiter)
+
+    def begin_turn(self) -> None:
+        """Note that nothing waits any longer."""
+        self.wish = None
+
+    def _limit(self, waiter: asyncio.Future[Any]) -> None:
+        max_wait = self.waiters[waiter]
+        if self.wish and max_wait is not None:
+            asyncio.get_running_loop().call_later(max_wait, self._end, waiter, max_wait, self.wish)
+
+    def _end(self, waiter: asyncio.Future[Any], max_wait: float, wish: "Wish") -> None:
+        if self.wish is wish and not waiter.done():
+            waiter.set_exception(self._too_late(max_wait, wish))
 
 
 class SingleFlight:
@@ -53,17 +83,33 @@ class SingleFlight:
         self._flights: dict[asyncio.Task[Any], Flight] = {}
         self.joined = 0
 
-    async def run(self, call: Hashable, max_age: float, ask: Callable[[Flight], Coroutine[Any, Any, T]]) -> T:
-        """Wait for the answer to a call, which `ask` brings, unless a flight does already that may serve it.
+    def find(self, call: Hashable, max_age: float) -> Flight | None:
+        """Return the flight that may serve a call.
 
         One that has not left may; one that has left does if its answer will be at most `max_age` seconds old.
+        """
+        flight, _ = self._newest.get(call, (None, None))
+        if flight and (flight.left is None or (max_age and flight.left.age(self._clock) <= max_age)):
+            return flight
+        return None
+
+    async def run(
+        self,
+        call: Hashable,
+        max_age: float,
+        ask: Callable[[Flight], Coroutine[Any, Any, T]],
+        max_wait: float | None = None,
+    ) -> T:
+        """Wait for the answer to a call, which `ask` brings, unless a flight does already that may serve it.
+
+        Whoever would wait for its turn longer than `max_wait` seconds leaves.
 
         Raises:
             Exception: What `ask` raised; each waiter gets an exception of its own.
         """
         loop = asyncio.get_running_loop()
-        flight, task = self._newest.get(call, (None, None))
-        if flight and task and (flight.left is None or (max_age and flight.left.age(self._clock) <= max_age)):
+        if flight := self.find(call, max_age):
+            task = self._newest[call][1]
             self.joined += 1
         else:
             flight = Flight()
@@ -72,11 +118,11 @@ class SingleFlight:
             self._flights[task] = flight
             task.add_done_callback(partial(self._finish, call, flight))
         waiter: asyncio.Future[T] = loop.create_future()
-        flight.waiters.add(waiter)
+        flight.add(waiter, max_wait)
         try:
             return await waiter
         except BaseException:
-            flight.waiters.discard(waiter)
+            flight.waiters.pop(waiter, None)
             if not flight.is_wanted and flight.left is None:
                 # Forgotten before it is cancelled, or a newcomer would join one that is about to end.
                 self._forget(call, flight)

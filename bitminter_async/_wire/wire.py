@@ -90,6 +90,16 @@ class Wire:
         return self._owns_transport and self._transport is not None
 
     @property
+    def origin(self) -> str:
+        """Whom it asks: scheme, host and port. Paths below one host are one server, which sees one address."""
+        return f"{self._url.scheme}://{self._url.netloc.decode()}"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it asks this very machine, or over a transport that was passed in."""
+        return not self._owns_transport or is_loopback(self._url.host)
+
+    @property
     def key(self) -> ApiKey | None:
         """The key that this wire puts on keyed calls."""
         return self._key

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 from functools import partial
+from math import inf
 from operator import attrgetter
 from typing import TypeVar
 
@@ -31,38 +32,46 @@ class Pool:
     """The pool's public data; no key needed.
 
     Each reading method takes `max_age`: seconds that the answer may be old; 0 asks the pool anew, None means the
-    client's own. Each raises `BitminterError`, and `ValueError` or `TypeError` for a wrong argument.
+    client's own. And `max_wait`: seconds that the call may wait for its turn, beyond which it raises `QueueTimeout`;
+    None means the client's own, `math.inf` as long as it takes, as walks do. Each raises `BitminterError`, and
+    `ValueError` or `TypeError` for a wrong argument.
     """
 
     def __init__(self, session: Caller) -> None:
         self._session = session
 
-    async def stats(self, *, max_age: float | None = None) -> PoolStats:
+    async def stats(self, *, max_age: float | None = None, max_wait: float | None = None) -> PoolStats:
         """Return the pool's hash rate, workers and users: `/api/pool/stats`."""
-        return await self._session.get(_STATS, max_age)
+        return await self._session.get(_STATS, max_age, max_wait)
 
-    async def hashrate(self, *, max_age: float | None = None) -> HashRate:
+    async def hashrate(self, *, max_age: float | None = None, max_wait: float | None = None) -> HashRate:
         """Return the pool's hash rate: `/api/pool/hashrate`."""
-        return await self._session.get(_HASHRATE, max_age)
+        return await self._session.get(_HASHRATE, max_age, max_wait)
 
-    async def workers(self, *, max_age: float | None = None) -> int:
+    async def workers(self, *, max_age: float | None = None, max_wait: float | None = None) -> int:
         """Return how many workers are mining: `/api/pool/workers`."""
-        return await self._session.get(_WORKERS, max_age)
+        return await self._session.get(_WORKERS, max_age, max_wait)
 
-    async def users(self, *, max_age: float | None = None) -> int:
+    async def users(self, *, max_age: float | None = None, max_wait: float | None = None) -> int:
         """Return how many users are mining: `/api/pool/users`."""
-        return await self._session.get(_USERS, max_age)
+        return await self._session.get(_USERS, max_age, max_wait)
 
-    async def round(self, *, max_age: float | None = None) -> Round:
+    async def round(self, *, max_age: float | None = None, max_wait: float | None = None) -> Round:
         """Return the current shift and each chain's current round: `/api/pool/round`."""
-        return await self._session.get(_ROUND, max_age)
+        return await self._session.get(_ROUND, max_age, max_wait)
 
-    async def top50(self, *, max_age: float | None = None) -> Mapping[str, HashRate]:
+    async def top50(self, *, max_age: float | None = None, max_wait: float | None = None) -> Mapping[str, HashRate]:
         """Return the fastest users' hash rates by name, fastest first: `/api/pool/top50`."""
-        return await self._session.get(_TOP50, max_age)
+        return await self._session.get(_TOP50, max_age, max_wait)
 
     async def blocks(
-        self, *, max: int = 10, offset: int = 0, commodity: str | None = None, max_age: float | None = None
+        self,
+        *,
+        max: int = 10,
+        offset: int = 0,
+        commodity: str | None = None,
+        max_age: float | None = None,
+        max_wait: float | None = None,
     ) -> tuple[Block, ...]:
         """Return one page of the blocks found, latest first: `/api/pool/blocks`.
 
@@ -71,18 +80,23 @@ class Pool:
             offset: How many of the latest blocks to skip.
             commodity: Only this one's blocks, for example `BTC`; None: all.
             max_age: Seconds that the answer may be old.
+            max_wait: Seconds that the call may wait for its turn.
         """
-        return await self._session.get(_page("pool/blocks", tuple[Block, ...], max, offset, commodity), max_age)
+        page = _page("pool/blocks", tuple[Block, ...], max, offset, commodity)
+        return await self._session.get(page, max_age, max_wait)
 
-    async def shifts(self, *, max: int = 10, offset: int = 0, max_age: float | None = None) -> tuple[Shift, ...]:
+    async def shifts(
+        self, *, max: int = 10, offset: int = 0, max_age: float | None = None, max_wait: float | None = None
+    ) -> tuple[Shift, ...]:
         """Return one page of the completed shifts, latest first: `/api/pool/shifts`.
 
         Args:
             max: The most shifts to return, 1 to 50.
             offset: How many of the latest shifts to skip.
             max_age: Seconds that the answer may be old.
+            max_wait: Seconds that the call may wait for its turn.
         """
-        return await self._session.get(_page("pool/shifts", tuple[Shift, ...], max, offset), max_age)
+        return await self._session.get(_page("pool/shifts", tuple[Shift, ...], max, offset), max_age, max_wait)
 
     def iter_blocks(
         self,
@@ -174,10 +188,10 @@ class Pool:
         return walk.records()
 
     async def _fetch_blocks(self, commodity: str | None, max: int, offset: int) -> tuple[Block, ...]:
-        return await self.blocks(max=max, offset=offset, commodity=commodity, max_age=0)
+        return await self.blocks(max=max, offset=offset, commodity=commodity, max_age=0, max_wait=inf)
 
     async def _fetch_shifts(self, max: int, offset: int) -> tuple[Shift, ...]:
-        return await self.shifts(max=max, offset=offset, max_age=0)
+        return await self.shifts(max=max, offset=offset, max_age=0, max_wait=inf)
 
 
 def _page(path: str, kind: type[T], max: int, offset: int, commodity: str | None = None) -> Call[T]:

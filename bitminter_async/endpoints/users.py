@@ -15,7 +15,9 @@ class Users:
     def __init__(self, session: Caller) -> None:
         self._session = session
 
-    async def get(self, name: str | None = None, *, max_age: float | None = None) -> User:
+    async def get(
+        self, name: str | None = None, *, max_age: float | None = None, max_wait: float | None = None
+    ) -> User:
         """Return the user `name`, or the key's owner: `/api/users/USERNAME`, `/api/users`.
 
         Without a key the call is sent without one, and the pool says what it thinks of it.
@@ -23,11 +25,14 @@ class Users:
         Args:
             name: The user's name; None: the key's owner.
             max_age: Seconds that the answer may be old; 0 asks the pool anew, None means the client's own.
+            max_wait: Seconds that the call may wait for its turn; None means the client's own, `math.inf` as long as it
+                takes.
 
         Raises:
             Unauthorized: The key is missing or wrong.
             Forbidden: The key lacks the permission.
             NotFound: There is no such user.
+            QueueTimeout: Its turn is further away than `max_wait`; nothing was sent.
             KeyRefused: The key would travel in the clear, or to a host that nobody chose; nothing was sent.
             DecodeError: The answer is not what the API documents, or another user's: case and Unicode normal form
                 apart, the name in it is the one asked for.
@@ -37,4 +42,4 @@ class Users:
         """
         check_user_name(name)
         path = "users" if name is None else f"users/{quote(name, safe='')}"
-        return await self._session.get(Call(path, User, keyed=True, expected=Expected(user=name)), max_age)
+        return await self._session.get(Call(path, User, keyed=True, expected=Expected(user=name)), max_age, max_wait)

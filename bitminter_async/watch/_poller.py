@@ -4,6 +4,7 @@ import logging
 from asyncio import CancelledError, get_running_loop
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from math import inf
 from typing import TypeVar
 
 from attrs import define
@@ -63,10 +64,15 @@ class Poller:
         self._has_answered = False
         self._unanswered: _Unanswered | None = None
 
-    async def get(self, call: Call[T], max_age: float | None = None) -> T:
+    async def get(
+        self,
+        call: Call[T],
+        max_age: float | None = None,
+        max_wait: float | None = None,  # noqa: ARG002  # a stream waits as long as it takes
+    ) -> T:
         """Return the answer to `call`, at most `max_age` seconds old; None means half of `every`."""
         age = self._every / 2 if max_age is None else max_age
-        return await self._session.get(call, age, 1 if self._unanswered else None)
+        return await self._session.get(call, age, inf, attempts=1 if self._unanswered else None)
 
     @property
     def is_due(self) -> bool:

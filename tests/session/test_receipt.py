@@ -27,6 +27,8 @@ RECEIPT = Receipt(
     shortest_gap=timedelta(seconds=1.0004),
     mean_gap=timedelta(seconds=3.25),
     longest_wait=timedelta(seconds=4.5),
+    shared_with=0,
+    waited_for_others=timedelta(0),
     bytes_received=98765,
 )
 
@@ -41,7 +43,8 @@ def test_a_fresh_tally_has_counted_nothing() -> None:
     before = datetime.now(UTC)
     receipt = receipt_of(Tally())
     assert before <= receipt.since <= datetime.now(UTC)
-    assert receipt == Receipt(receipt.since, 0, 0, 0, 0, 0, 0, 0, timedelta(0), None, None, timedelta(0), 0)
+    none = timedelta(0)
+    assert receipt == Receipt(receipt.since, 0, 0, 0, 0, 0, 0, 0, none, None, None, none, 0, none, 0)
 
 
 async def test_every_count_stands_in_its_place() -> None:
@@ -67,6 +70,8 @@ async def test_every_count_stands_in_its_place() -> None:
         shortest_gap=None,
         mean_gap=None,
         longest_wait=timedelta(seconds=5.5),
+        shared_with=0,
+        waited_for_others=timedelta(0),
         bytes_received=8,
     )
 
