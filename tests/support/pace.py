@@ -57,8 +57,9 @@ class Queue:
     async def take(self, who: int, lasting: float = 0.0) -> None:
         """Wait for a turn and keep it so long."""
 
-        async def send(_turn: Turn) -> None:
+        async def send(turn: Turn) -> None:
             self.starts[who] = now() - self.began
+            await turn.depart()
             self.within += 1
             self.most_within = max(self.most_within, self.within)
             try:

@@ -174,13 +174,17 @@ def _try_lock(file: int) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:
+        _close(file)
+        raise
     return True
 
 
 def _close(file: int) -> None:
     if file in _OPEN:
         _OPEN.discard(file)
-        fcntl.flock(file, fcntl.LOCK_UN)  # a child that is being forked may hold the file open for a moment
+        with suppress(OSError):  # where there are no locks
+            fcntl.flock(file, fcntl.LOCK_UN)  # a child that is being forked may hold the file open for a moment
         os.close(file)
 
 

@@ -143,7 +143,7 @@ class Machine(Pace):
         wall = time.time()
         ahead = state.now() - wall
         state.processes = len(record.seen.keys() - {state.name})
-        if record.by != state.name and record.departed + ahead > state.departed:
+        if record.by not in {"", state.name} and record.departed + ahead > state.departed:
             state.departed, state.departed_by = record.departed + ahead, None
         if record.slowed_at + ahead > state.slowed_at:
             state.slowed_to, state.slowed_at = record.slowed_to, record.slowed_at + ahead

@@ -78,9 +78,9 @@ class Pace:
 
     async def _begin(self, queued: float) -> None:
         """Begin a turn, and note how long those before it were in the way."""
-        state = self._state
-        if state.departed_by is not self and state.departed > self._departed:
-            ready = max(queued, self._ended, self._departed + self.spacing, state.rest_ends)
+        state, spacing = self._state, self.spacing
+        if state.departed_by is not self and state.departed + spacing > queued:
+            ready = max(queued, self._ended, self._departed + spacing, state.rest_ends)
             self.waited_for_others += max(0.0, state.now() - ready)
         if self._limiter:
             # At once, as a rule: the client's own floor, which holds whatever others write of their departures.
