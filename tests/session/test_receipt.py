@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,6 +131,13 @@ def test_it_reads_as_a_paragraph() -> None:
         "average and never less than 1.000 s; the longest wait for a turn was 4.500 s. It was asked for rest "
         "2 times and blocked 1 time, and has rested 990 s in all. It received 98,765 bytes."
     )
+
+
+def test_it_tells_of_others_where_there_are_any() -> None:
+    """With whom the budget is shared stands in a sentence of its own, also when they have gone."""
+    shared = evolve(RECEIPT, shared_with=7, waited_for_others=timedelta(seconds=12.34))
+    assert "It shares the pool with 7 others, for whom it has waited 12.3 s. It received 98,765 bytes." in str(shared)
+    assert "with 0 others, for whom it has waited 12.3 s." in str(evolve(shared, shared_with=0))
 
 
 def test_it_says_nothing_of_gaps_before_there_are_any() -> None:

@@ -223,6 +223,25 @@ def run(path: Path, code: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603  # our own
 
 
+async def test_a_child_closes_what_its_parent_had_open(path: Path) -> None:
+    """What a fork does in the child, done here: whatever lock files were open are closed, and nothing is let go of."""
+    lock = make_lock(path)
+    await lock.acquire(at_once=True)
+    lockfile._close_in_child()
+    assert not lockfile._OPEN
+    lock.release()
+
+
+async def test_a_waiter_that_left_is_not_told(path: Path) -> None:
+    """The thread's message may come when its waiter has been cancelled."""
+    waiting = lockfile._Waiting(lockfile._open(path))
+    waiting._told.cancel()
+    await until(lambda: waiting._is_over)
+    await asyncio.sleep(0)
+    waiting.give_up()
+    assert not lockfile._OPEN
+
+
 async def test_a_waiting_thread_keeps_no_process_from_exiting(path: Path) -> None:
     """A process ends although a thread of it waits for a lock that is not let go of."""
     holder = make_lock(path)
