@@ -108,6 +108,7 @@ async def test_one_who_joins_a_line_too_long_is_told_at_once() -> None:
     async with make_client(fake, interval=5.0) as client:
         tasks = [asyncio.ensure_future(client.pool.blocks(offset=number)) for number in range(4)]
         await asyncio.sleep(0.1)
+        assert (await timeout_of(client.pool.blocks(offset=1, max_wait=4.0))).place == 1
         assert (await timeout_of(client.pool.blocks(offset=2, max_wait=9.0))).place == 2
         begun = now()
         assert await client.pool.blocks(offset=2, max_wait=10.0) == ()
