@@ -136,7 +136,7 @@ class Poller:
         if not isinstance(error, Forbidden) or error.status != HTTPStatus.FORBIDDEN:
             return None
         try:
-            await self._session.get(PUBLIC, 0.0, 1)
+            await self._session.get(PUBLIC, 0.0, inf, attempts=1)
         except ClientClosed:
             raise
         except BitminterError as block:
