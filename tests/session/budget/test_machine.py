@@ -57,8 +57,9 @@ async def test_a_departure_is_remembered_by_the_next_process() -> None:
     """A process that begins when the last has ended waits for what is left of its own interval, not of theirs."""
     loop = asyncio.get_running_loop()
     first = make_machine(50.0)
-    async with turn_of(first):
+    async with turn_of(first) as turn:
         departed = loop.time()
+        await turn.depart()
     await first.aclose()
     assert make_machine(0.0).due_in == 0
     async with turn_of(make_machine(0.1)):
@@ -225,8 +226,6 @@ def break_directory(monkeypatch: pytest.MonkeyPatch, _runtime_dir: Path) -> None
 
 def break_owner(monkeypatch: pytest.MonkeyPatch, _runtime_dir: Path) -> None:
     """The directory is somebody else's."""
-    monkeypatch.setattr(module, "user_runtime_dir", lambda *_, **__: "/proc/self")
-    monkeypatch.setattr(Path, "chmod", lambda *_: None)
     monkeypatch.setattr(os, "getuid", lambda: 12345)
 
 

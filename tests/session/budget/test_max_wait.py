@@ -38,7 +38,7 @@ async def test_who_would_wait_too_long_is_told_at_once() -> None:
             task.cancel()
         await asyncio.sleep(0)
         assert (await timeout_of(client.pool.round(max_wait=2.4))).place == 3
-        fake.script = [answer(5)]
+        fake.script[:] = [answer(5)]
         assert await client.pool.workers(max_wait=2.6) == 5
     assert len(fake.sent) == 4
 
@@ -146,9 +146,9 @@ async def test_walks_and_streams_wait_as_long_as_it_takes() -> None:
         assert await client.pool.shifts(max_wait=math.inf) == ()
         await timeout_of(client.pool.blocks(offset=5))
         stream = client.watch.stats(every=0.5)
-        fake.script = [answer()]
+        fake.script[:] = [answer()]
         assert (await anext(stream)).active_users == 321
-        fake.script = [answer(active_users=5)]
+        fake.script[:] = [answer(active_users=5)]
         assert (await anext(stream)).active_users == 5
         await stream.aclose()
 
