@@ -2,7 +2,8 @@
 
 BitminterError
 ├── TransportError            no complete answer came
-│   └── RequestTimeout
+│   ├── RequestTimeout
+│   └── BudgetUnreachable     the server through which a fleet shares its budget; nothing was sent
 ├── StatusError               the pool answered, but not with 200
 │   ├── BadRequest            400
 │   ├── Unauthorized          401: the key is missing or wrong
@@ -30,6 +31,7 @@ __all__ = [
     "BadRequest",
     "BitminterError",
     "Blocked",
+    "BudgetUnreachable",
     "ClientClosed",
     "DecodeError",
     "Fault",
@@ -87,6 +89,10 @@ class TransportError(BitminterError):
 
 class RequestTimeout(TransportError):
     """The answer was not complete within `timeout` seconds, body included."""
+
+
+class BudgetUnreachable(TransportError):
+    """The server through which a fleet shares its budget cannot be reached, or refuses; nothing was sent."""
 
 
 class StatusError(BitminterError):

@@ -21,7 +21,7 @@ from .._call import PUBLIC, Call
 from .._decode.decode import decode
 from .._wire.answer import Answer
 from .._wire.wire import Wire
-from ..errors import Blocked, ClientClosed, QueueTimeout, RateLimited
+from ..errors import Blocked, ClientClosed, DecodeError, QueueTimeout, RateLimited
 from .budget.base import Budget, Turn, Wish
 from .cache import Cache, Moment
 from .receipt import Receipt, Tally
@@ -161,12 +161,26 @@ class Session:
 
     async def _exchange(self, call: Call[Any], max_age: float, flight: Flight) -> tuple[Answer, Moment]:
         """Exchange the call, in a turn, for an answer and the moment at which it was asked."""
-        wish = Wish(call, max_age, self._wire.key if call.keyed else None)
+        key = self._wire.key if call.keyed else None
+        wish = Wish(call, max_age, key, partial(self._pack, call), partial(self._unpack, call))
         flight.wait_for_turn(wish, self._too_late)
         answer, asked = await self._budget.fetch(wish, partial(self._send, call, flight, self._now()))
         if error := answer.error:
             raise error
         return answer, asked
+
+    def _pack(self, call: Call[Any], fetched: tuple[Answer, Moment]) -> bytes | None:
+        answer, _ = fetched
+        try:
+            if answer.error or answer.rest:
+                return None
+            decode(answer, call.kind, call.expected)  # what cannot be read is nothing to hand on
+        except DecodeError:
+            return None
+        return answer.body
+
+    def _unpack(self, call: Call[Any], body: bytes, age: float) -> tuple[Answer, Moment]:
+        return self._wire.answer(call, body), Moment(self._now() - age, time() - age)
 
     async def _send(self, call: Call[Any], flight: Flight, queued: float, turn: Turn) -> tuple[Answer, Moment]:
         flight.begin_turn()

@@ -16,9 +16,9 @@ from tests.support.clock import now
 T = TypeVar("T", bound=StatusError)
 
 
-def make_wish() -> Wish:
+def make_wish() -> Wish[Any]:
     """Something to be fetched."""
-    return Wish(PUBLIC, 0.0, None)
+    return Wish(PUBLIC, 0.0, None, pack=lambda _: None, unpack=lambda _body, _age: None)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What the session knows of a budget, whoever shares it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -19,7 +19,7 @@ class TurnLost(Exception):  # noqa: N818  # what happened, not that it was an er
 
 
 @frozen(eq=False)
-class Wish:
+class Wish(Generic[T]):
     """What is to be fetched, as far as a budget must know whose sharers exchange answers, too."""
 
     call: Call[Any]
@@ -27,6 +27,10 @@ class Wish:
     """Seconds that the answer may be old."""
     sealed_with: ApiKey | None
     """The key whose answer it is, so that nobody else may read it; None: the answer is public."""
+    pack: Callable[[T], bytes | None]
+    """Return what others need of what was fetched; None where it is of no use to them."""
+    unpack: Callable[[bytes, float], T]
+    """Make what was fetched of that, and of the seconds that have passed since it was asked."""
 
 
 class Turn(Protocol):
@@ -62,7 +66,7 @@ class Budget(Protocol):
         """Begin to share, on the running loop."""
         ...
 
-    async def fetch(self, wish: Wish, send: Callable[[Turn], Awaitable[T]]) -> T:
+    async def fetch(self, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         """Wait for a turn, and return what `send` brings, which is awaited in it.
 
         Raises:
@@ -86,7 +90,7 @@ class Budget(Protocol):
         """Seconds until the next turn can begin: what is left of the interval and of a rest."""
         ...
 
-    def outlook(self, wish: Wish | None = None) -> tuple[int, float]:
+    def outlook(self, wish: Wish[Any] | None = None) -> tuple[int, float]:
         """Return a wish's place in the line, or that of one that came now, and how many seconds it waits at least."""
         ...
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ...errors import BitminterError
 from .base import Wish
@@ -19,11 +19,11 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._first: Wish | None = None
-        self._waiting: dict[Wish, tuple[asyncio.Future[BitminterError | None], Refusal]] = {}
+        self._first: Wish[Any] | None = None
+        self._waiting: dict[Wish[Any], tuple[asyncio.Future[BitminterError | None], Refusal]] = {}
         self._has_departed = False
 
-    async def enter(self, wish: Wish, refusal: Refusal) -> None:
+    async def enter(self, wish: Wish[Any], refusal: Refusal) -> None:
         """Wait to be the first, who is so until `leave` is called.
 
         Raises:
@@ -64,7 +64,7 @@ class Line:
             if not told.done() and (error := refusal()):
                 told.set_result(error)
 
-    def ahead_of(self, wish: Wish | None) -> int:
+    def ahead_of(self, wish: Wish[Any] | None) -> int:
         """Return how many are to depart before this one does, or before one that comes now."""
         if wish is not None and wish is self._first:
             return 0

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiolimiter import AsyncLimiter
 
@@ -55,7 +55,7 @@ class Pace:
         """Share no longer. What is known of the pool is remembered for those who come, until it is over."""
         self._state.sharers.discard(self)
 
-    async def fetch(self, wish: Wish, send: Callable[[Turn], Awaitable[T]]) -> T:
+    async def fetch(self, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         """Wait for a turn, and return what `send` brings, which is awaited in it."""
         queued = self._state.now()
         self._raise_refusal()
@@ -123,7 +123,7 @@ class Pace:
         """Seconds between two turns, were they slowed down now."""
         return self._state.slowed_spacing(self._interval)
 
-    def outlook(self, wish: Wish | None = None) -> tuple[int, float]:
+    def outlook(self, wish: Wish[Any] | None = None) -> tuple[int, float]:
         """Return a wish's place in the line, or that of one that came now, and how many seconds it waits at least."""
         ahead = self._state.line.ahead_of(wish)
         return ahead + 1, self.due_in + ahead * self.spacing
