@@ -1,0 +1,312 @@
+"""The budget of a fleet: turns, rests, spacing and answers, shared by all who name one Redis server.
+
+All of it is one hash, one line of tickets and the answers kept, changed by one script (`redis.lua`) and timed by the
+server's clock. A turn is a lease, two seconds longer than `timeout`; what has not been sent by then is not sent in it.
+
+| what goes wrong | what comes of it |
+| --- | --- |
+| a process dies that waits | it is passed over at once, since no message reaches it |
+| one dies that was called, or is stopped | it is passed over 2 s after its turn was due |
+| one dies in its turn | the others wait for the end of its lease, and for the interval from then |
+| one is stopped in its turn for longer than that | it finds out before it sends, and waits for another turn |
+| a message is lost | who waits looks again when the present turn must have ended |
+| Redis cannot be reached, is full, or read-only | calls fail with `BudgetUnreachable`, or go on alone if so chosen |
+| Redis is lost while a request is in the air | its answer is good; the lease, if still known, runs out |
+| Redis restarts, empty or not; fails over; its clock is set back | one lease and the interval pass, then turns go on |
+| its memory is lost with a rest in it | those who heard of the rest keep it; who begins later does not know of it |
+| a kept answer is changed, or sealed with another key | it counts as absent |
+| the pool fails, or cannot be reached | each process tries again for itself, in turns of its own |
+
+Not borne: a process stopped between its last look at the clock and the write to its socket, for a whole lease; a clock
+that jumps ahead by more than a lease; a fleet whose `timeout`s differ, whose longest is not among those who ask after
+Redis has lost its memory. Whoever may write to Redis can give turns away and forge public answers, but neither read nor
+forge a user's, nor make a process ask more often than its own interval and the rests that it heard allow.
+"""
+
+import asyncio
+import itertools
+import logging
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from ...errors import Blocked, BudgetUnreachable, RateLimited
+from ..cache import Moment
+from .base import Turn, TurnLost, Wish
+from .connection import MICROSECONDS, TIMEOUT, Connection, Reply, microseconds
+from .lease import STAMP, Lease, Question, Waiter, now, reason_of
+from .options import Redis
+from .pace import Pace
+from .seal import Seal, salt_of
+
+__all__ = ["RedisBudget"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_LOGGER = logging.getLogger("bitminter_async")
+_MARGIN = 2.0  # seconds that a lease is longer than a request, for messages on the way
+_GRACE = 2.0  # seconds that one who is called may take to ask for the turn
+_LARGEST = 2**20  # bytes of an answer that is kept
+_KEPT_FOR = 60, 3600  # seconds: at least, at most
+_OLDEST = 86_400.0  # seconds: no answer is kept for as long
+_RETRIED_EVERY = 1.0  # seconds, while a process waits to go on alone
+_NEGLIGIBLE = 0.5  # seconds by which what is left of one rest may differ between two clocks
+
+
+class RedisBudget:
+    """Turns and answers, shared through Redis; the rests and the spacing that this process knows of, in a `Pace`.
+
+    Args:
+        options: Where Redis is, and what to do without it.
+        origin: Whose budget it is.
+        base_url: Whose answers are shared.
+        interval: Seconds between the starts of two turns.
+        patience: The longest rest, in seconds, that is waited out.
+        timeout: The longest that a request takes, in seconds.
+    """
+
+    def __init__(
+        self, options: Redis, *, origin: str, base_url: str, interval: float, patience: float, timeout: float
+    ) -> None:
+        self._options = options
+        self._origin = origin
+        self._salt = salt_of(base_url)
+        self._interval = interval
+        self._lease = timeout + _MARGIN
+        self._pace = Pace(interval, patience)
+        self._queue = asyncio.Lock()  # of this process, which has at most one waiter in the line
+        self._state = f"bitminter:{{{blake2b(origin.encode(), digest_size=12).hexdigest()}}}"
+        self._connection: Connection | None = None
+        self._id = ""
+        self._seals: dict[Any, Seal] = {None: Seal(self._salt)}
+        self._numbers = itertools.count(1)
+        self._waiter: Waiter | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._alone_from: float | None = None  # while Redis cannot be reached
+        self._departed = float("-inf")
+
+    async def fetch(self, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
+        """Return what another has fetched, or wait for a turn and return what `send` brings, which is awaited in it.
+
+        Raises:
+            BudgetUnreachable: Redis cannot be reached, and there is no going on alone.
+        """
+        self._connect()
+        question = await self._question(wish)
+        if wish.max_age and self._queue.locked() and (found := await self._look(question)):
+            return wish.unpack(*found)
+        async with self._queue:
+            while True:
+                got = await self._wait_for_turn(question)
+                if not isinstance(got, Lease):
+                    return wish.unpack(*got)
+                with suppress(TurnLost):
+                    return await self._use(got, question, wish, send)
+
+    async def _question(self, wish: Wish[Any]) -> Question:
+        key, arrived = wish.sealed_with, Moment.now(now)
+        if key and key not in self._seals:
+            self._seals[key] = await Seal.of(key, self._salt)
+        seal = self._seals[key]
+        return Question(seal.name(wish.call), seal, min(wish.max_age, _OLDEST), arrived)
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._id = secrets.token_hex(8)  # not earlier: a process that forks would share it with its children
+            self._connection = Connection(self._options.url, [self._state, self._own_channel], self._hear)
+        return self._connection
+
+    @property
+    def _own_channel(self) -> str:
+        return f"{self._state}:{self._id}"
+
+    async def _look(self, question: Question) -> tuple[bytes, float] | None:
+        with suppress(BudgetUnreachable):
+            return question.open(await self._run("look", "", question))
+        return None
+
+    async def _wait_for_turn(self, question: Question) -> Lease | tuple[bytes, float]:
+        """Stand in the line until it is our turn, or until there is an answer: its body and age."""
+        number = str(next(self._numbers))
+        ticket = self._ticket(number)
+        waiter = self._waiter = Waiter(number, question.name)
+        verb, is_in_line = "ask", False
+        try:
+            while True:
+                waiter.look_at, begun = float("inf"), Moment.now(now)
+                try:
+                    await self._connect().listen()
+                    is_in_line = True
+                    said = await self._run(verb, ticket, question)
+                except BudgetUnreachable as error:
+                    is_in_line = False
+                    if turn := self._go_alone(error, waiter):
+                        return turn
+                else:
+                    self._end_of_outage()
+                    is_in_line = said.what == "wait"
+                    if said.what == "turn":
+                        return Lease(self._pace, begun, self._lease, ticket, said.fence, said.now - now())
+                    if said.what == "kept":
+                        if found := question.open(said):
+                            return found
+                        verb = "anew"
+                        continue
+                    await self._learn(said)
+                    waiter.look(said.span)
+                await waiter.wait()
+        finally:
+            self._waiter = None
+            if is_in_line:
+                self._spawn(self._leave(ticket))
+
+    async def _learn(self, said: Reply) -> None:
+        if said.slowed:
+            self._pace.slow_to(said.slowed)
+        if said.rest > self._pace.due_in + _NEGLIGIBLE:
+            error = reason_of(said.why, self._origin, said.rest)
+            await self._pace.rest(said.rest, error)
+            _LOGGER.info("resting for %.0f s: %s", said.rest, error.summary)
+        self._raise_refusal()
+
+    def _raise_refusal(self) -> None:
+        if refusal := self._pace.refusal():
+            raise refusal
+
+    async def _use(self, turn: Lease, question: Question, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
+        body: bytes | None = None
+        try:
+            while left := self._pace.due_in:  # Redis may have lost what this process knows
+                self._raise_refusal()
+                await asyncio.sleep(left)
+            fetched = await send(turn)
+            body = wish.pack(fetched)
+            return fetched
+        finally:
+            if turn.departed:
+                self._departed = turn.departed.loop
+            if turn.fence:
+                self._spawn(self._give_back(turn, question, body))
+
+    async def _give_back(self, turn: Lease, question: Question, body: bytes | None) -> None:
+        ago, kept = -1, b""
+        if turn.departed:
+            ago = microseconds(turn.departed.age(now))
+            if body is not None and len(body) <= _LARGEST:
+                stamp = f"{microseconds(turn.departed.loop + turn.ahead):0{STAMP}}"
+                kept = stamp.encode() + question.seal.close(body, question.name + stamp)
+        keep_for = int(min(max(question.max_age, _KEPT_FOR[0]), _KEPT_FOR[1]))
+        rest, slowed = microseconds(turn.rested), microseconds(turn.slowed)
+        await self._done(
+            turn.ticket, question.name, turn.fence, ago, rest, turn.why, slowed, question.name, kept, keep_for
+        )
+
+    async def _leave(self, ticket: str) -> None:
+        await self._done(ticket, "", "", -1, 0, "", 0, "", b"", 1)
+
+    async def _done(self, ticket: str, question: str, *args: str | bytes | float) -> None:
+        try:
+            await self._script("done", ticket, question, *args)
+        except BudgetUnreachable as error:
+            self._begin_of_outage(error)
+
+    async def _run(self, verb: str, ticket: str, question: Question) -> Reply:
+        waited, max_age = microseconds(question.arrived.age(now)), microseconds(question.max_age)
+        # Shielded: a command that is cut short may still be carried out, after the one that takes it back.
+        return await asyncio.shield(self._spawn(self._script(verb, ticket, question.name, waited, max_age)))
+
+    async def _script(self, verb: str, ticket: str, question: str, *args: str | bytes | float) -> Reply:
+        keys = [self._state, f"{self._state}:line", f"{self._state}:answer:{question}"]
+        lease, grace = microseconds(self._lease), microseconds(_GRACE)
+        return await self._connect().run(keys, verb, ticket, lease, grace, *args)
+
+    def _hear(self, channel: str, message: str) -> None:
+        waiter = self._waiter
+        number, _, span = message.partition(" ")
+        if channel == self._own_channel and (waiter is None or number != waiter.number):
+            self._spawn(self._leave(self._ticket(number)))  # it waits no more: let the next be called
+        elif waiter and channel == self._own_channel:
+            waiter.look(float(span) / MICROSECONDS)
+        elif waiter and message in {"", "rest", waiter.question}:
+            waiter.look(0.0)
+
+    def _ticket(self, number: str) -> str:
+        return f"{self._id}:{number}:{microseconds(self._interval)}"
+
+    def _go_alone(self, error: BudgetUnreachable, waiter: Waiter) -> Lease | None:
+        self._raise_refusal()
+        alone = self._options.alone
+        began = self._begin_of_outage(error)
+        if alone is None:
+            raise error
+        due_in = max(began, self._departed + alone) - now()
+        if due_in <= 0:
+            return Lease(self._pace, Moment.now(now))
+        waiter.look(min(due_in, _RETRIED_EVERY))
+        return None
+
+    def _begin_of_outage(self, error: BudgetUnreachable) -> float:
+        """Note that Redis cannot be reached, and return when this process may go on alone, if it may."""
+        alone = self._options.alone
+        if self._alone_from is None:
+            # A random phase, or all processes of a fleet would ask at once.
+            self._alone_from = now() + random.uniform(0.0, alone or 0.0)  # noqa: S311  # no secret depends on it
+            going_on = f"this process goes on alone, {alone:g} s apart" if alone else "nothing is sent"
+            _LOGGER.warning("%s; until it can, %s", error, going_on)
+        return self._alone_from
+
+    def _end_of_outage(self) -> None:
+        if self._alone_from is not None:
+            self._alone_from = None
+            _LOGGER.info("the budget can be reached again")
+
+    def _spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # it has been told, or nobody waits for it any more
+
+    async def aclose(self) -> None:
+        """Give back what this client holds, and close the connections. Closing twice is fine."""
+        if self._connection:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=2 * TIMEOUT)
+            await self._connection.aclose()
+
+    @property
+    def rests(self) -> int:
+        """How often the pool asked for rest, as far as this process has heard."""
+        return self._pace.rests
+
+    @property
+    def blocks(self) -> int:
+        """How often the pool blocked those who share the budget, as far as this process has heard."""
+        return self._pace.blocks
+
+    @property
+    def spacing(self) -> float:
+        """Seconds between two turns now, as far as this process has heard."""
+        return self._pace.spacing
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until this process may ask, by what it knows without Redis."""
+        return self._pace.due_in
+
+    @property
+    def rested(self) -> float:
+        """Seconds for which there has been a rest so far."""
+        return self._pace.rested
+
+    def refusal(self) -> RateLimited | Blocked | None:
+        """Return a new error like the one that began the present rest, if that is too long to wait out."""
+        return self._pace.refusal()
