@@ -46,7 +46,11 @@ class Event(NamedTuple):
 
 @define
 class Fleet:
-    """So many processes of so many tasks; each asks one question after another, and is asked to hold each request."""
+    """So many processes of so many tasks, each of which asks one question after another.
+
+    Each request is in the air for `held` seconds; while the file `brake` exists, none leaves whose turn it is;
+    while `anchor` does, none comes back.
+    """
 
     url: str
     log: str
@@ -76,6 +80,16 @@ class Fleet:
         for pid in {event.pid for event in self.events()}:
             _kill(pid)
         process.communicate()
+
+    @property
+    def brake(self) -> Path:
+        """The file that keeps requests from leaving."""
+        return Path(f"{self.log}.brake")
+
+    @property
+    def anchor(self) -> Path:
+        """The file that keeps requests in the air."""
+        return Path(f"{self.log}.anchor")
 
     def events(self, what: str | None = None) -> list[Event]:
         """What has happened so far, in order."""
@@ -142,11 +156,15 @@ async def _work(fleet: Fleet) -> None:
 
             async def send(turn: Turn, question: str = question) -> str:
                 note("turn", question, time.monotonic())
+                while fleet.brake.exists():  # noqa: ASYNC110  # a file tells nobody
+                    await asyncio.sleep(0.01)
                 await turn.depart()
                 departed = cast("Lease", turn).departed
                 assert departed
-                note("left", question, departed.loop)
+                note("left", question, departed)
                 await asyncio.sleep(fleet.held)
+                while fleet.anchor.exists():  # noqa: ASYNC110  # likewise
+                    await asyncio.sleep(0.01)
                 note("back", question, time.monotonic())
                 return f"{os.getpid()}"
 
@@ -155,6 +173,7 @@ async def _work(fleet: Fleet) -> None:
                 await budget.fetch(wish_for(question, fleet.max_age), send)
             except BitminterError as error:
                 note(type(error).__name__, question, time.monotonic())
+                await asyncio.sleep(0.1)
             else:
                 note("served", question, time.monotonic())
 

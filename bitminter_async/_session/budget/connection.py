@@ -88,7 +88,7 @@ class Connection:
         )
         self._messages = redis.asyncio.Redis.from_url(url, socket_timeout=None, retry=Retry(NoBackoff(), 0), **common)
         self._listening: asyncio.Task[None] | None = None
-        self._subscribed = asyncio.Event()
+        self._subscribed: asyncio.Future[None]
 
     async def run(self, keys: Sequence[str], *args: str | bytes | float) -> Reply:
         """Run the script, and return what it says.
@@ -111,21 +111,16 @@ class Connection:
         Raises:
             BudgetUnreachable: Redis cannot be reached, or refuses.
         """
-        if self._subscribed.is_set():
-            return
         if self._listening is None or self._listening.done():
-            self._listening = asyncio.create_task(self._listen())
-        subscribed = asyncio.create_task(self._subscribed.wait())
+            self._subscribed = asyncio.get_running_loop().create_future()
+            self._listening = asyncio.create_task(self._listen(self._subscribed))
         try:
-            await asyncio.wait([subscribed, self._listening], timeout=2 * TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            subscribed.cancel()
-        if self._listening.done():
-            self._listening.result()
-        elif not self._subscribed.is_set():
-            raise self._unreachable(TimeoutError("no answer"))
+            async with asyncio.timeout(2 * TIMEOUT):
+                await asyncio.shield(self._subscribed)
+        except TimeoutError:
+            raise self._unreachable(TimeoutError("no answer")) from None
 
-    async def _listen(self) -> None:
+    async def _listen(self, subscribed: asyncio.Future[None]) -> None:
         try:
             async with self._messages.pubsub() as pubsub:
                 await pubsub.subscribe(*self._channels)
@@ -136,11 +131,11 @@ class Connection:
                         continue
                     missing -= 1
                     if not missing:
-                        self._subscribed.set()
+                        subscribed.set_result(None)
         except (RedisError, OSError) as exc:
-            raise self._unreachable(exc) from None
+            if not subscribed.done():
+                subscribed.set_exception(self._unreachable(exc))
         finally:
-            self._subscribed.clear()
             self._on_message("", "")
 
     def _unreachable(self, exc: Exception) -> BudgetUnreachable:

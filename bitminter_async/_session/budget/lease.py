@@ -25,7 +25,7 @@ class Question:
     name: str
     seal: Seal
     max_age: float
-    arrived: Moment
+    arrived: float
 
     def open(self, said: Reply) -> tuple[bytes, float] | None:
         """Return an answer's body and age; None where there is none, or none that can be opened."""
@@ -68,7 +68,7 @@ class Lease:
     fence: str = ""
     ahead: float = 0.0
     """Seconds by which the server's clock is ahead of the loop's."""
-    departed: Moment | None = None
+    departed: float | None = None
     rested: float = 0.0
     why: str = ""
     slowed: float = 0.0
@@ -78,7 +78,7 @@ class Lease:
         if self.begun.age(now) >= self.lease:
             raise TurnLost
         await self.pace.depart()
-        self.departed = Moment.now(now)
+        self.departed = now()
 
     async def rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
         """Give nobody a turn for so many seconds."""

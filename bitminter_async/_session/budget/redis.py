@@ -108,7 +108,7 @@ class RedisBudget:
                     return await self._use(got, question, wish, send)
 
     async def _question(self, wish: Wish[Any]) -> Question:
-        key, arrived = wish.sealed_with, Moment.now(now)
+        key, arrived = wish.sealed_with, now()
         if key and key not in self._seals:
             self._seals[key] = await Seal.of(key, self._salt)
         seal = self._seals[key]
@@ -149,6 +149,8 @@ class RedisBudget:
                 else:
                     self._end_of_outage()
                     is_in_line = said.what == "wait"
+                    if said.slowed:
+                        self._pace.slow_to(said.slowed)
                     if said.what == "turn":
                         return Lease(self._pace, begun, self._lease, ticket, said.fence, said.now - now())
                     if said.what == "kept":
@@ -165,8 +167,6 @@ class RedisBudget:
                 self._spawn(self._leave(ticket))
 
     async def _learn(self, said: Reply) -> None:
-        if said.slowed:
-            self._pace.slow_to(said.slowed)
         if said.rest > self._pace.due_in + _NEGLIGIBLE:
             error = reason_of(said.why, self._origin, said.rest)
             await self._pace.rest(said.rest, error)
@@ -188,16 +188,16 @@ class RedisBudget:
             return fetched
         finally:
             if turn.departed:
-                self._departed = turn.departed.loop
+                self._departed = turn.departed
             if turn.fence:
                 self._spawn(self._give_back(turn, question, body))
 
     async def _give_back(self, turn: Lease, question: Question, body: bytes | None) -> None:
         ago, kept = -1, b""
         if turn.departed:
-            ago = microseconds(turn.departed.age(now))
+            ago = microseconds(now() - turn.departed)
             if body is not None and len(body) <= _LARGEST:
-                stamp = f"{microseconds(turn.departed.loop + turn.ahead):0{STAMP}}"
+                stamp = f"{microseconds(turn.departed + turn.ahead):0{STAMP}}"
                 kept = stamp.encode() + question.seal.close(body, question.name + stamp)
         keep_for = int(min(max(question.max_age, _KEPT_FOR[0]), _KEPT_FOR[1]))
         rest, slowed = microseconds(turn.rested), microseconds(turn.slowed)
@@ -215,7 +215,7 @@ class RedisBudget:
             self._begin_of_outage(error)
 
     async def _run(self, verb: str, ticket: str, question: Question) -> Reply:
-        waited, max_age = microseconds(question.arrived.age(now)), microseconds(question.max_age)
+        waited, max_age = microseconds(now() - question.arrived), microseconds(question.max_age)
         # Shielded: a command that is cut short may still be carried out, after the one that takes it back.
         return await asyncio.shield(self._spawn(self._script(verb, ticket, question.name, waited, max_age)))
 
@@ -230,7 +230,7 @@ class RedisBudget:
         if channel == self._own_channel and (waiter is None or number != waiter.number):
             self._spawn(self._leave(self._ticket(number)))  # it waits no more: let the next be called
         elif waiter and channel == self._own_channel:
-            waiter.look(float(span) / MICROSECONDS)
+            waiter.look(int(span) / MICROSECONDS if span.isdecimal() else 0.0)
         elif waiter and message in {"", "rest", waiter.question}:
             waiter.look(0.0)
 

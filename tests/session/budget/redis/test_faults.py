@@ -1,0 +1,250 @@
+"""What comes of it when Redis, the way to it, or one who shares the budget fails."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bitminter_async import RateLimited
+from bitminter_async._session.budget import connection
+from bitminter_async._session.budget import redis as redis_budget
+from bitminter_async._session.budget.base import Turn, TurnLost
+from bitminter_async.errors import BudgetUnreachable
+from tests.support.fleet import budget_of, wish_for
+from tests.support.redis import Asker, Members, RedisServer, needs_redis
+
+pytestmark = [pytest.mark.socket, needs_redis]
+
+_LIMITED = RateLimited("GET /: 429", status=429, url="https://pool.example/", body="", headers={})
+
+
+@pytest.fixture
+def own(server: RedisServer) -> Members:
+    """What makes members whose server may be killed."""
+    return Members(server, "https://pool.example")
+
+
+@pytest.fixture(autouse=True)
+def _short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_budget, "_MARGIN", 0.1)
+
+
+async def test_a_lost_turn_is_not_used(members: Members) -> None:
+    """Who comes back after his lease learns so before he sends, and waits for another turn."""
+    one = members.join(timeout=0.01)
+    lost: list[bool] = []
+
+    async def send(turn: Turn) -> str:
+        if not lost:
+            await asyncio.sleep(0.12)  # as if the process had been stopped
+        try:
+            await turn.depart()
+        except TurnLost:
+            lost.append(True)
+            raise
+        return "sent"
+
+    assert await one.budget.fetch(wish_for(), send) == "sent"
+    assert lost
+    await one.budget.aclose()
+
+
+async def test_a_turn_whose_holder_has_died_ends_with_its_lease(members: Members) -> None:
+    """The interval runs from the end of the lease, since the request may have left as late as that."""
+    one, two = members.join(timeout=0.1, interval=0.1), members.join(timeout=0.1, interval=0.1)
+    loop = asyncio.get_running_loop()
+    await one.ask("a")
+    await one.has_given_back()
+    before = loop.time()
+    await one.budget._run("anew", "dead:1:0", await one.budget._question(wish_for("b")))
+    await two.ask("c")
+    assert members.asked[-1][1] - before > 0.2 + 0.1 - 0.01
+
+
+async def test_a_server_that_lost_its_memory_lets_a_lease_and_the_interval_pass(own: Members) -> None:
+    """Somebody may be in the air of whom it does not know; one with a longer lease makes that longer."""
+    one, two = own.join(timeout=0.2, interval=0.1), own.join(timeout=0.4, interval=0.1)
+    await one.ask("a")
+    await one.has_given_back()
+    own.server.kill()
+    own.server.start()
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    await asyncio.gather(one.ask("b"), two.ask("c"))
+    assert own.asked[1][1] - before > 0.5 + 0.1 - 0.01
+    assert own.gaps[1] > 0.0999
+    await own.aclose()
+
+
+async def test_a_server_whose_clock_was_set_back_lets_a_lease_pass(members: Members) -> None:
+    """A departure in the future is none that can be reckoned with; a rest ends when it would have ended."""
+    one = members.join(timeout=0.2)
+    await one.ask("a")
+    await one.has_given_back()
+    hour = 3_600_000_000
+    ahead = int(members.state()["left"]) + hour
+    members.server.call("HSET", one.budget._state, "left", ahead, "rest", ahead, "slowed_at", ahead)
+    before = asyncio.get_running_loop().time()
+    await one.ask("b")
+    assert members.asked[1][1] - before > 0.29
+    assert int(members.state()["left"]) < ahead
+
+
+async def test_without_redis_nothing_is_sent(own: Members, caplog: pytest.LogCaptureFixture) -> None:
+    """Calls fail while it is away, with one warning in all, and go on when it is back."""
+    caplog.set_level(logging.INFO, "bitminter_async")
+    one = own.join(timeout=0.1)
+    await one.ask("a")
+    await one.has_given_back()
+    own.server.kill()
+    with pytest.raises(BudgetUnreachable, match="cannot be reached") as caught:
+        await one.ask("b")
+    with pytest.raises(BudgetUnreachable):
+        await one.ask("b")
+    own.server.start()
+    await one.ask("c")
+    assert own.paths == ["a", "c"]
+    said = [record.message for record in caplog.records]
+    assert said == [f"{caught.value}; until it can, nothing is sent", "the budget can be reached again"]
+    await own.aclose()
+
+
+async def test_unreachable_from_the_start(tmp_path: Path) -> None:
+    """Where there is no server, a call fails."""
+    budget = budget_of(RedisServer(tmp_path).url)
+    with pytest.raises(BudgetUnreachable):
+        await Asker(budget, []).ask("a", 30.0)
+    await budget.aclose()
+
+
+async def test_those_who_wait_are_told_when_redis_goes(own: Members) -> None:
+    """A waiter does not hang; a request that is in the air brings its answer."""
+    one, two = own.join(), own.join()
+    hold = asyncio.Event()
+    held = asyncio.create_task(one.ask("a", hold=hold))
+    await own.until_asked()
+    waiting = asyncio.create_task(two.ask("b"))
+    await own.until_in_line(1)
+    own.server.kill()
+    with pytest.raises(BudgetUnreachable):
+        await waiting
+    hold.set()
+    assert await held == "a 1"
+    await own.aclose()
+
+
+async def test_going_on_alone(own: Members, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may goes on at the wider interval, from a random moment, until Redis is back; rests hold all the same."""
+    monkeypatch.setattr(redis_budget, "_RETRIED_EVERY", 0.05)
+    caplog.set_level(logging.INFO, "bitminter_async")
+    one = own.join(timeout=0.1, alone=0.2, patience=0.0)
+    await one.ask("a")
+    await one.has_given_back()
+    own.server.kill()
+    await one.ask("b")
+    await one.ask("c")
+    assert min(own.gaps) > 0.1999
+    own.server.start()
+    await one.ask("d")
+    assert own.paths == ["a", "b", "c", "d"]
+    levels = [(record.levelname, "goes on alone" in record.message) for record in caplog.records]
+    assert levels == [("WARNING", True), ("INFO", False)]
+    await one.has_given_back()
+    own.server.kill()
+
+    async def send(turn: Turn) -> str:
+        await turn.depart()
+        await turn.rest(60.0, _LIMITED)
+        return ""
+
+    await one.budget.fetch(wish_for(), send)
+    with pytest.raises(RateLimited):
+        await one.ask("e")
+    await own.aclose()
+
+
+async def test_a_rest_that_redis_forgot_is_kept(members: Members) -> None:
+    """What a process was told, and its own interval, hold whatever Redis says."""
+    one = members.join(interval=0.1)
+    await one.ask("a")
+    await one.has_given_back()
+    members.server.call("HSET", one.budget._state, "left", 0)
+    await one.ask("b")
+    assert members.gaps[0] > 0.0999
+    await one.has_given_back()
+    await one.budget._pace.rest(900.0, _LIMITED)
+    with pytest.raises(RateLimited):
+        await one.ask("c")
+
+
+async def test_a_server_that_may_not_be_written_to(own: Members) -> None:
+    """A replica is no place for a budget: it is as good as unreachable."""
+    one = own.join()
+    own.server.call("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(BudgetUnreachable, match="ReadOnlyError"):
+        await one.ask("a")
+    await own.aclose()
+
+
+async def test_strange_messages_do_no_harm(members: Members) -> None:
+    """Whoever may write to Redis may say what he likes: who waits asks again, and goes on listening."""
+    one, two = members.join(), members.join()
+    hold = asyncio.Event()
+    held = asyncio.create_task(one.ask("a", hold=hold))
+    await members.until_asked()
+    waiting = asyncio.create_task(two.ask("b"))
+    await members.until_in_line(1)
+    assert two.budget._waiter
+    for message in (b"\xff", b"", two.budget._waiter.number.encode() + b" soon"):
+        assert members.server.call("PUBLISH", two.budget._own_channel, message) == 1
+        assert members.server.call("PUBLISH", two.budget._state, message) == 2
+    members.server.call(
+        "HSET", one.budget._state, "why", b"\xff of \xff", "rest", int(members.state()["fence"]) + 300_000
+    )
+    hold.set()
+    await asyncio.gather(held, waiting)
+    assert members.paths == ["a", "b"]
+
+
+@asynccontextmanager
+async def _proxy(server: RedisServer, delay: float | None) -> AsyncIterator[str]:
+    """A way to the server on which each message takes so long; None: none arrives."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(2**16):
+            if delay is not None:
+                await asyncio.sleep(delay)
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(server.socket)
+        await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
+
+    path = str(server.folder / "proxy")
+    async with await asyncio.start_unix_server(serve, path):
+        yield f"unix://{path}"
+
+
+async def test_a_slow_way_to_redis(own: Members) -> None:
+    """Answers that take 200 ms cost time, but neither order nor spacing."""
+    near = own.join(interval=0.05)
+    async with _proxy(own.server, 0.1) as url:
+        far = own.join(url, interval=0.05)
+        await asyncio.gather(*(asker.ask(f"{n}/{m}") for n in range(2) for m, asker in enumerate((near, far))))
+        assert len(own.asked) == 4
+        assert min(own.gaps) > 0.0499
+        await own.aclose()
+
+
+async def test_a_way_on_which_nothing_arrives(own: Members, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis that does not answer is Redis that cannot be reached."""
+    monkeypatch.setattr(connection, "TIMEOUT", 0.05)
+    async with _proxy(own.server, None) as url:
+        one = own.join(url)
+        with pytest.raises(BudgetUnreachable, match="no answer"):
+            await one.ask("a")
+        await own.aclose()
