@@ -85,7 +85,7 @@ class RedisServer:
     def know(self, budget: RedisBudget) -> None:
         """Make it one that has known of this budget for long, so that nobody waits for a lease to pass."""
         run = self.call("INFO", "server")["run_id"]
-        self.call("HSET", budget._state, "run", run, "left", 0)
+        self.call("HSET", budget._name, "run", run, "left", 0)
 
 
 @define
@@ -144,12 +144,12 @@ class Members:
 
     def state(self) -> dict[str, str]:
         """What Redis knows."""
-        stored = self.server.call("HGETALL", self.budgets[0]._state)
+        stored = self.server.call("HGETALL", self.budgets[0]._name)
         return {name.decode(): value.decode() for name, value in stored.items()}
 
     def line(self) -> list[str]:
         """Who stands in the line."""
-        return [ticket.decode() for ticket in self.server.call("ZRANGE", f"{self.budgets[0]._state}:line", 0, -1)]
+        return [ticket.decode() for ticket in self.server.call("ZRANGE", f"{self.budgets[0]._name}:line", 0, -1)]
 
     async def until_in_line(self, count: int) -> None:
         """Wait until so many stand in the line."""

@@ -64,6 +64,11 @@ class Line:
             if not told.done() and (error := refusal()):
                 told.set_result(error)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether who comes now is the first at once."""
+        return self._first is None
+
     def ahead_of(self, wish: Wish[Any] | None) -> int:
         """Return how many are to depart before this one does, or before one that comes now."""
         if wish is not None and wish is self._first:

@@ -33,7 +33,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from ...errors import Blocked, BudgetUnreachable, RateLimited
+from ...errors import BudgetUnreachable
 from ..cache import Moment
 from .base import Turn, TurnLost, Wish
 from .connection import MICROSECONDS, TIMEOUT, Connection, Reply, microseconds
@@ -57,8 +57,8 @@ _RETRIED_EVERY = 1.0  # seconds, while a process waits to go on alone
 _NEGLIGIBLE = 0.5  # seconds by which what is left of one rest may differ between two clocks
 
 
-class RedisBudget:
-    """Turns and answers, shared through Redis; the rests and the spacing that this process knows of, in a `Pace`.
+class RedisBudget(Pace):
+    """A client's turns and answers, shared through Redis; in front of it stands the line of this process.
 
     Args:
         options: Where Redis is, and what to do without it.
@@ -72,22 +72,21 @@ class RedisBudget:
     def __init__(
         self, options: Redis, *, origin: str, base_url: str, interval: float, patience: float, timeout: float
     ) -> None:
+        super().__init__(interval, patience, origin)
         self._options = options
-        self._origin = origin
+        self._where = origin
         self._salt = salt_of(base_url)
-        self._interval = interval
         self._lease = timeout + _MARGIN
-        self._pace = Pace(interval, patience)
-        self._queue = asyncio.Lock()  # of this process, which has at most one waiter in the line
-        self._state = f"bitminter:{{{blake2b(origin.encode(), digest_size=12).hexdigest()}}}"
+        self._name = f"bitminter:{{{blake2b(origin.encode(), digest_size=12).hexdigest()}}}"
         self._connection: Connection | None = None
         self._id = ""
         self._seals: dict[Any, Seal] = {None: Seal(self._salt)}
         self._numbers = itertools.count(1)
         self._waiter: Waiter | None = None
+        self._ahead = 0  # who stood before this process's waiter
+        self._sharers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._alone_from: float | None = None  # while Redis cannot be reached
-        self._departed = float("-inf")
 
     async def fetch(self, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         """Return what another has fetched, or wait for a turn and return what `send` brings, which is awaited in it.
@@ -97,15 +96,20 @@ class RedisBudget:
         """
         self._connect()
         question = await self._question(wish)
-        if wish.max_age and self._queue.locked() and (found := await self._look(question)):
+        line = self._state.line
+        if wish.max_age and not line.is_free and (found := await self._look(question)):
             return wish.unpack(*found)
-        async with self._queue:
+        await line.enter(wish, self.refusal)
+        try:
             while True:
                 got = await self._wait_for_turn(question)
                 if not isinstance(got, Lease):
                     return wish.unpack(*got)
                 with suppress(TurnLost):
                     return await self._use(got, question, wish, send)
+        finally:
+            self._ended = now()
+            line.leave()
 
     async def _question(self, wish: Wish[Any]) -> Question:
         key, arrived = wish.sealed_with, now()
@@ -117,12 +121,12 @@ class RedisBudget:
     def _connect(self) -> Connection:
         if self._connection is None:
             self._id = secrets.token_hex(8)  # not earlier: a process that forks would share it with its children
-            self._connection = Connection(self._options.url, [self._state, self._own_channel], self._hear)
+            self._connection = Connection(self._options.url, [self._name, self._own_channel], self._hear)
         return self._connection
 
     @property
     def _own_channel(self) -> str:
-        return f"{self._state}:{self._id}"
+        return f"{self._name}:{self._id}"
 
     async def _look(self, question: Question) -> tuple[bytes, float] | None:
         with suppress(BudgetUnreachable):
@@ -149,16 +153,16 @@ class RedisBudget:
                 else:
                     self._end_of_outage()
                     is_in_line = said.what == "wait"
-                    if said.slowed:
-                        self._pace.slow_to(said.slowed)
+                    self._learn(said)
                     if said.what == "turn":
-                        return Lease(self._pace, begun, self._lease, ticket, said.fence, said.now - now())
+                        self._note_wait(question.arrived)
+                        return Lease(self, begun, self._lease, ticket, said.fence, said.now - now())
                     if said.what == "kept":
                         if found := question.open(said):
                             return found
                         verb = "anew"
                         continue
-                    await self._learn(said)
+                    self._raise_refusal()
                     waiter.look(said.span)
                 await waiter.wait()
         finally:
@@ -166,29 +170,29 @@ class RedisBudget:
             if is_in_line:
                 self._spawn(self._leave(ticket))
 
-    async def _learn(self, said: Reply) -> None:
-        if said.rest > self._pace.due_in + _NEGLIGIBLE:
-            error = reason_of(said.why, self._origin, said.rest)
-            await self._pace.rest(said.rest, error)
+    def _learn(self, said: Reply) -> None:
+        self._ahead, self._sharers = said.before, said.sharers
+        state = self._state
+        if said.slowed:
+            state.slowed_to, state.slowed_at = said.slowed, state.now()
+        if said.rest > state.rest_left + _NEGLIGIBLE:
+            error = reason_of(said.why, self._where, said.rest)
+            state.rest(said.rest, error)
             _LOGGER.info("resting for %.0f s: %s", said.rest, error.summary)
-        self._raise_refusal()
 
-    def _raise_refusal(self) -> None:
-        if refusal := self._pace.refusal():
-            raise refusal
+    def _note_wait(self, queued: float) -> None:
+        """Note how long others were in the way, be it that there were any."""
+        ready = max(queued, self._ended, self._departed + self.spacing, self._state.rest_ends)
+        self.waited_for_others += max(0.0, now() - ready) if self._sharers > 1 else 0.0
 
     async def _use(self, turn: Lease, question: Question, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         body: bytes | None = None
         try:
-            while left := self._pace.due_in:  # Redis may have lost what this process knows
-                self._raise_refusal()
-                await asyncio.sleep(left)
+            await self._wait_until_due()  # Redis may have lost what this process knows
             fetched = await send(turn)
             body = wish.pack(fetched)
             return fetched
         finally:
-            if turn.departed:
-                self._departed = turn.departed
             if turn.fence:
                 self._spawn(self._give_back(turn, question, body))
 
@@ -220,7 +224,7 @@ class RedisBudget:
         return await asyncio.shield(self._spawn(self._script(verb, ticket, question.name, waited, max_age)))
 
     async def _script(self, verb: str, ticket: str, question: str, *args: str | bytes | float) -> Reply:
-        keys = [self._state, f"{self._state}:line", f"{self._state}:answer:{question}"]
+        keys = [self._name, f"{self._name}:line", f"{self._name}:answer:{question}"]
         lease, grace = microseconds(self._lease), microseconds(_GRACE)
         return await self._connect().run(keys, verb, ticket, lease, grace, *args)
 
@@ -243,9 +247,9 @@ class RedisBudget:
         began = self._begin_of_outage(error)
         if alone is None:
             raise error
-        due_in = max(began, self._departed + alone) - now()
+        due_in = max(began, self._state.departed + alone) - now()
         if due_in <= 0:
-            return Lease(self._pace, Moment.now(now))
+            return Lease(self, Moment.now(now))
         waiter.look(min(due_in, _RETRIED_EVERY))
         return None
 
@@ -281,32 +285,14 @@ class RedisBudget:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=2 * TIMEOUT)
             await self._connection.aclose()
+        await super().aclose()
 
     @property
-    def rests(self) -> int:
-        """How often the pool asked for rest, as far as this process has heard."""
-        return self._pace.rests
+    def shared_with(self) -> int:
+        """How many other clients share the budget, as far as this one has heard."""
+        return max(super().shared_with, self._sharers - 1)
 
-    @property
-    def blocks(self) -> int:
-        """How often the pool blocked those who share the budget, as far as this process has heard."""
-        return self._pace.blocks
-
-    @property
-    def spacing(self) -> float:
-        """Seconds between two turns now, as far as this process has heard."""
-        return self._pace.spacing
-
-    @property
-    def due_in(self) -> float:
-        """Seconds until this process may ask, by what it knows without Redis."""
-        return self._pace.due_in
-
-    @property
-    def rested(self) -> float:
-        """Seconds for which there has been a rest so far."""
-        return self._pace.rested
-
-    def refusal(self) -> RateLimited | Blocked | None:
-        """Return a new error like the one that began the present rest, if that is too long to wait out."""
-        return self._pace.refusal()
+    def outlook(self, wish: Wish[Any] | None = None) -> tuple[int, float]:
+        """Return a wish's place in both lines, as far as heard, and how many seconds it waits at least."""
+        place, seconds = super().outlook(wish)
+        return place + self._ahead, seconds + self._ahead * self.spacing

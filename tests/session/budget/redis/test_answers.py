@@ -109,7 +109,7 @@ async def test_many_questions_leave_little_behind(members: Members) -> None:
     for number in range(100):
         await one.ask(f"{number}", 5.0)
     await one.has_given_back()
-    slot = one.budget._state
+    slot = one.budget._name
     keys = [key for key in members.server.all_keys() if key.startswith(slot)]
     assert len(keys) == 101  # the state and the answers; there is no line, since nobody waits
     assert all(0 < members.server.call("TTL", key) <= 8 * 86400 for key in keys)
@@ -152,7 +152,7 @@ async def test_a_changed_answer_counts_as_absent(members: Members, change: str) 
     await one.ask("users/b", 3600.0, **mine)
     await one.has_given_back()
     a, b = (
-        f"{one.budget._state}:answer:{one.budget._seals[mine['key']].name(wish_for(path).call)}"
+        f"{one.budget._name}:answer:{one.budget._seals[mine['key']].name(wish_for(path).call)}"
         for path in ("users/a", "users/b")
     )
     sealed: bytes = members.server.call("GET", a)

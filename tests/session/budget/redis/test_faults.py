@@ -86,7 +86,7 @@ async def test_a_server_whose_clock_was_set_back_lets_a_lease_pass(members: Memb
     await one.has_given_back()
     hour = 3_600_000_000
     ahead = int(members.state()["left"]) + hour
-    members.server.call("HSET", one.budget._state, "left", ahead, "rest", ahead, "slowed_at", ahead)
+    members.server.call("HSET", one.budget._name, "left", ahead, "rest", ahead, "slowed_at", ahead)
     before = asyncio.get_running_loop().time()
     await one.ask("b")
     assert members.asked[1][1] - before > 0.29
@@ -171,11 +171,11 @@ async def test_a_rest_that_redis_forgot_is_kept(members: Members) -> None:
     one = members.join(interval=0.1)
     await one.ask("a")
     await one.has_given_back()
-    members.server.call("HSET", one.budget._state, "left", 0)
+    members.server.call("HSET", one.budget._name, "left", 0)
     await one.ask("b")
     assert members.gaps[0] > 0.0999
     await one.has_given_back()
-    await one.budget._pace.rest(900.0, _LIMITED)
+    await one.budget.rest(900.0, _LIMITED)
     with pytest.raises(RateLimited):
         await one.ask("c")
 
@@ -200,9 +200,9 @@ async def test_strange_messages_do_no_harm(members: Members) -> None:
     assert two.budget._waiter
     for message in (b"\xff", b"", two.budget._waiter.number.encode() + b" soon"):
         assert members.server.call("PUBLISH", two.budget._own_channel, message) == 1
-        assert members.server.call("PUBLISH", two.budget._state, message) == 2
+        assert members.server.call("PUBLISH", two.budget._name, message) == 2
     members.server.call(
-        "HSET", one.budget._state, "why", b"\xff of \xff", "rest", int(members.state()["fence"]) + 300_000
+        "HSET", one.budget._name, "why", b"\xff of \xff", "rest", int(members.state()["fence"]) + 300_000
     )
     hold.set()
     await asyncio.gather(held, waiting)

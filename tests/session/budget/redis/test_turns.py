@@ -161,16 +161,16 @@ async def test_a_slowed_spacing_holds_for_all(members: Members) -> None:
     await one.budget.fetch(wish_for(), send)
     assert one.budget.spacing == 1.0
     await one.has_given_back()
-    members.server.call("HSET", one.budget._state, "left", 0)  # or each step would take its time
+    members.server.call("HSET", one.budget._name, "left", 0)  # or each step would take its time
     await two.budget.fetch(wish_for(), send)
     assert two.budget.spacing == pytest.approx(2.0)
     await two.has_given_back()
-    members.server.call("HSET", one.budget._state, "left", 0)
+    members.server.call("HSET", one.budget._name, "left", 0)
     await three.ask("a")
     assert three.budget.spacing == pytest.approx(2.0)
     await three.has_given_back()
     minutes_ago = int(members.state()["slowed_at"]) - 121_000_000
-    members.server.call("HSET", one.budget._state, "left", 0, "slowed_at", minutes_ago)
+    members.server.call("HSET", one.budget._name, "left", 0, "slowed_at", minutes_ago)
     four = members.join(interval=0.1)
     await four.ask("b")
     assert four.budget.spacing == pytest.approx(0.5)
@@ -193,7 +193,7 @@ async def test_a_turn_that_nobody_wants_any_more_is_passed_on(members: Members) 
     """A ticket of this process that it knows nothing of is given back as soon as it is called."""
     one, two = members.join(), members.join()
     await one.ask("a")
-    members.server.call("ZADD", f"{one.budget._state}:line", 1, f"{one.budget._id}:999:0")
+    members.server.call("ZADD", f"{one.budget._name}:line", 1, f"{one.budget._id}:999:0")
     await two.ask("b")
     assert members.paths == ["a", "b"]
 
@@ -202,7 +202,7 @@ async def test_one_who_is_dead_is_passed_over_at_once(members: Members, monkeypa
     """Nobody waits for a ticket whose process no message reaches."""
     monkeypatch.setattr(redis_budget, "_GRACE", 3600.0)
     one = members.join()
-    members.server.call("ZADD", f"{one.budget._state}:line", 1, "dead:1:0", 2, "dead:2:0")
+    members.server.call("ZADD", f"{one.budget._name}:line", 1, "dead:1:0", 2, "dead:2:0")
     await one.ask("a")
     assert not members.line()
 
@@ -211,8 +211,8 @@ async def test_one_who_does_not_answer_is_passed_over(members: Members, monkeypa
     """Who is called and does not ask for his turn, since he is stopped, holds the others up for a while only."""
     monkeypatch.setattr(redis_budget, "_GRACE", 0.05)
     one = members.join()
-    with members.server.subscriber(f"{one.budget._state}:stopped"):
-        members.server.call("ZADD", f"{one.budget._state}:line", 1, "stopped:1:0")
+    with members.server.subscriber(f"{one.budget._name}:stopped"):
+        members.server.call("ZADD", f"{one.budget._name}:line", 1, "stopped:1:0")
         await one.ask("a")
     assert not members.line()
 
