@@ -17,6 +17,13 @@ def pytest_asyncio_loop_factories(
     return {"real": asyncio.new_event_loop} if item.get_closest_marker("socket") else {"virtual": VirtualLoop}
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was not tested for want of a server."""
+    skipped = [report for report in terminalreporter.getreports("skipped") if "redis-server" in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests through Redis were skipped: redis-server is not on the PATH")
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on what the shell that runs it has set, or on what another has asked."""

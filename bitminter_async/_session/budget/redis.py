@@ -276,7 +276,7 @@ class RedisBudget(Pace):
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
+        with suppress(asyncio.CancelledError):
             task.exception()  # it has been told, or nobody waits for it any more
 
     async def aclose(self) -> None:

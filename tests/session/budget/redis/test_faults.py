@@ -131,8 +131,12 @@ async def test_those_who_wait_are_told_when_redis_goes(own: Members) -> None:
     own.server.kill()
     with pytest.raises(BudgetUnreachable):
         await waiting
+    queued = asyncio.create_task(one.ask("c", 30.0))
+    await asyncio.sleep(0)
     hold.set()
     assert await held == "a 1"
+    with pytest.raises(BudgetUnreachable):
+        await queued
     await own.aclose()
 
 

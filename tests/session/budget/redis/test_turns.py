@@ -217,6 +217,44 @@ async def test_one_who_does_not_answer_is_passed_over(members: Members, monkeypa
     assert not members.line()
 
 
+async def test_what_is_told_of_the_others(members: Members) -> None:
+    """A member knows how many share the budget, how long it waited for them, and where it stands."""
+    one, two = members.join(interval=0.05), members.join(interval=0.05)
+    assert (one.budget.shared_with, one.budget.outlook()) == (0, (1, 0.0))
+    hold = asyncio.Event()
+    held = asyncio.create_task(one.ask("a", hold=hold))
+    await members.until_asked()
+    assert one.budget.waited_for_others == 0.0
+    waiting = asyncio.create_task(two.ask("b"))
+    await members.until_in_line(1)
+    while not two.budget.shared_with:  # noqa: ASYNC110  # Redis has been told first
+        await asyncio.sleep(0.001)
+    assert two.budget.shared_with == 1
+    place, seconds = two.budget.outlook()
+    assert place >= 2  # behind the holder
+    assert seconds >= 0.05
+    before = asyncio.get_running_loop().time()
+    await asyncio.sleep(0.05)
+    hold.set()
+    await asyncio.gather(held, waiting)
+    assert two.budget.waited_for_others > members.asked[1][1] - before - 0.01
+
+
+async def test_clients_of_one_process_stand_in_one_line(members: Members) -> None:
+    """They have one waiter outside, and a client that has only looked is closed as any other."""
+    one, two = members.join(), members.join()
+    two.budget._state = one.budget._state
+    await one.ask("a", 30.0)
+    await one.has_given_back()
+    hold = asyncio.Event()
+    held = asyncio.create_task(one.ask("b", hold=hold))
+    await members.until_asked(2)
+    assert await two.ask("a", 30.0) == "a 1"
+    hold.set()
+    await held
+    await two.budget.aclose()
+
+
 async def test_closing_twice_and_unused(members: Members) -> None:
     """A budget is closed any number of times, also where it was never used."""
     one, unused = members.join(), members.join()
