@@ -110,15 +110,17 @@ async def test_the_fence_grows(members: Members) -> None:
 async def test_a_rest_told_to_one_rests_all(members: Members, reason: RateLimited | Blocked) -> None:
     """Members that wait, that ask later and that begin later are refused alike, and nobody sends."""
     one, two = members.join(), members.join()
-    hold = asyncio.Event()
+    left, hold = asyncio.Event(), asyncio.Event()
 
     async def send(turn: Turn) -> str:
         await turn.depart()
+        left.set()
         await hold.wait()
         await turn.rest(900.0, reason)
         return ""
 
     told = asyncio.create_task(one.budget.fetch(wish_for(), send))
+    await left.wait()
     waits = asyncio.create_task(two.ask("a"))
     await members.until_in_line(1)
     hold.set()
