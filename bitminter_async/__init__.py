@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from ._session.budget.options import Redis
     from ._session.receipt import Receipt
     from ._wire.key import ApiKey
     from .client import Client
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         BadRequest,
         BitminterError,
         Blocked,
+        BudgetUnreachable,
         ClientClosed,
         DecodeError,
         Fault,
@@ -60,6 +62,7 @@ __all__ = [
     "BlockFound",
     "BlockStatus",
     "Blocked",
+    "BudgetUnreachable",
     "ChainRound",
     "Client",
     "ClientClosed",
@@ -75,6 +78,7 @@ __all__ = [
     "QueueTimeout",
     "RateLimited",
     "Receipt",
+    "Redis",
     "RequestTimeout",
     "Round",
     "ServerError",
@@ -101,7 +105,7 @@ __all__ = [
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _MODULES = (
-    *("errors", "units", "records", "events", "_wire.key", "_session.receipt"),
+    *("errors", "units", "records", "events", "_wire.key", "_session.receipt", "_session.budget.options"),
     *("endpoints.pool", "endpoints.users", "watch.stream", "watch.watch", "client"),
 )
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
 from ._arguments import check_flag, check_integer, check_max_wait, check_seconds
+from ._session.budget.options import Redis
 from ._session.budget.share import check_share, make_budget
 from ._session.session import Session
 from ._version import __version__
@@ -58,8 +59,9 @@ class Client:
         user_agent: Put in front of the package's own, so that the operator knows whom to write to.
         allow_plain_http: Let the key travel in the clear. To this very machine it may anyway.
         share: With whom the pool's budget is shared, which is turns, the moment of the last departure, and rests:
-            `machine`, every process of this user on this machine, or `process`, every client of this process and event
-            loop; else BITMINTER_SHARE, else `machine`. Each keeps its own interval. If nothing is passed, a pool on
+            `machine`, every process of this user on this machine; `process`, every client of this process and event
+            loop; or the URL of a Redis server, or a `Redis`, every process anywhere that names it (they share answers,
+            too); else BITMINTER_SHARE, else `machine`. Each keeps its own interval. If nothing is passed, a pool on
             this machine's loopback, and one that is asked over a `transport`, is shared with nobody.
         max_wait: Seconds that a call may wait for its turn, beyond which it raises QueueTimeout, at once if the line is
             too long; None: as long as it takes. Walks and streams wait as long as it takes.
@@ -93,7 +95,7 @@ class Client:
         patience: float = 60.0,
         user_agent: str | None = None,
         allow_plain_http: bool = False,
-        share: str | None = None,
+        share: str | Redis | None = None,
         max_wait: float | None = None,
         proxy: str | None = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
@@ -128,6 +130,7 @@ class Client:
         budget = make_budget(
             None if share is None and self._wire.is_private else share or _found_share(),
             self._wire.origin,
+            self._wire.base_url,
             interval=interval,
             patience=patience,
             timeout=timeout,

@@ -13,6 +13,7 @@ from bitminter_async.errors import (
     BadRequest,
     BitminterError,
     Blocked,
+    BudgetUnreachable,
     ClientClosed,
     DecodeError,
     Fault,
@@ -47,7 +48,10 @@ def make_status_error(kind: type[StatusError]) -> StatusError:
 
 EVERY = [
     *map(make_status_error, OF_STATUS),
-    *[kind("why") for kind in (BitminterError, TransportError, RequestTimeout, KeyRefused, ClientClosed)],
+    *[
+        kind("why")
+        for kind in (BitminterError, TransportError, RequestTimeout, BudgetUnreachable, KeyRefused, ClientClosed)
+    ],
     DecodeError(URL, [FAULT, FAULT], body="{}", readable=[A_BLOCK], unreadable={1: 6999, 2: None}),
     GapError("a gap", last_seen=12, first_new=None),
     QueueTimeout("not sent", place=3),

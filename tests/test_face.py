@@ -32,18 +32,18 @@ from bitminter_async import (
 from bitminter_async.watch.merge import merge
 
 _NAMES = """
-    ApiKey BadRequest BitminterError Block BlockChanged BlockEvent BlockFound BlockStatus Blocked ChainRound Client
-    ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound Pool PoolStats QueueTimeout
-    RateLimited Receipt RequestTimeout Round ServerError Shift StatusError Stream TransportError Unauthorized User
-    UserShift Users Watch Work
-    WorkReported Worker WorkerAdded WorkerBack WorkerEvent WorkerGone WorkerIdle
+    ApiKey BadRequest BitminterError Block BlockChanged BlockEvent BlockFound BlockStatus Blocked BudgetUnreachable
+    ChainRound Client ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound Pool PoolStats
+    QueueTimeout RateLimited Receipt Redis RequestTimeout Round ServerError Shift StatusError Stream TransportError
+    Unauthorized User UserShift Users Watch Work WorkReported Worker WorkerAdded WorkerBack WorkerEvent WorkerGone
+    WorkerIdle
 """
 _SIGNATURES: dict[Any, str] = {
     Client: """
         (api_key: str | ApiKey | None = None, *, base_url: str | None = None,
         key_in: Literal['header', 'basic', 'query'] = 'header', interval: float = 1.0, max_age: float = 30.0,
         timeout: float = 10.0, attempts: int = 3, patience: float = 60.0, user_agent: str | None = None,
-        allow_plain_http: bool = False, share: str | None = None,
+        allow_plain_http: bool = False, share: str | Redis | None = None,
         max_wait: float | None = None, proxy: str | None = None,
         transport: 'httpx.AsyncBaseTransport | None' = None) -> None
     """,

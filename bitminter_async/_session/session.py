@@ -128,7 +128,7 @@ class Session:
         if seconds > max_wait:
             raise self._too_late(max_wait, wish)
 
-    def _too_late(self, max_wait: float, wish: Wish | None) -> QueueTimeout:
+    def _too_late(self, max_wait: float, wish: Wish[Any] | None) -> QueueTimeout:
         place, seconds = self._budget.outlook(wish)
         return QueueTimeout(
             f"not sent: its turn is {seconds:.1f} s away or more, at place {place} in the line, and it was to wait "

@@ -29,7 +29,7 @@ class Flight:
 
     def __init__(self) -> None:
         self.left: Moment | None = None
-        self.wish: Wish | None = None
+        self.wish: Wish[Any] | None = None
         self.waiters: dict[asyncio.Future[Any], float | None] = {}
         """Each with the seconds that it may wait for a turn."""
 
@@ -43,7 +43,7 @@ class Flight:
         self.waiters[waiter] = max_wait
         self._limit(waiter)
 
-    def wait_for_turn(self, wish: "Wish", too_late: Callable[[float, "Wish"], BitminterError]) -> None:
+    def wait_for_turn(self, wish: "Wish[Any]", too_late: Callable[[float, "Wish[Any]"], BitminterError]) -> None:
         """Note that this wish begins to wait for its turn, and what to tell those who wait for that too long."""
         self.wish, self._too_late = wish, too_late
         for waiter in self.waiters:
@@ -58,7 +58,7 @@ class Flight:
         if self.wish and max_wait is not None:
             asyncio.get_running_loop().call_later(max_wait, self._end, waiter, max_wait, self.wish)
 
-    def _end(self, waiter: asyncio.Future[Any], max_wait: float, wish: "Wish") -> None:
+    def _end(self, waiter: asyncio.Future[Any], max_wait: float, wish: "Wish[Any]") -> None:
         if self.wish is wish and not waiter.done():
             waiter.set_exception(self._too_late(max_wait, wish))
 

@@ -95,6 +95,11 @@ class Wire:
         return f"{self._url.scheme}://{self._url.netloc.decode()}"
 
     @property
+    def base_url(self) -> str:
+        """Where the pool is: the origin, and a path prefix where there is one."""
+        return str(self._url)
+
+    @property
     def is_private(self) -> bool:
         """Whether it asks this very machine, or over a transport that was passed in."""
         return not self._owns_transport or is_loopback(self._url.host)

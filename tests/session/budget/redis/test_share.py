@@ -1,0 +1,48 @@
+"""A client that shares its budget through Redis: what is passed, what is missing, and the whole way of a call."""
+
+import sys
+from typing import cast
+
+import pytest
+
+from bitminter_async import Client, Redis
+from bitminter_async._session.budget.redis import RedisBudget
+from tests.support.redis import RedisServer, needs_redis
+from tests.support.samples import POOL, STATS
+from tests.support.transport import Fake, answer
+
+
+@pytest.mark.parametrize("share", ["redis://host/0", Redis("rediss://host", alone=30.0), "unix:///run/redis"])
+def test_what_can_be_passed(share: str | Redis) -> None:
+    """The URL of a server, or a Redis, makes a budget that is shared through it; nothing is connected yet."""
+    assert isinstance(Client(base_url=POOL, share=share)._session._budget, RedisBudget)
+
+
+def test_a_password_is_not_shown() -> None:
+    """What is wrong with a URL is told without it."""
+    with pytest.raises(ValueError, match="must begin with redis://") as caught:
+        Client(base_url=POOL, share="http://:secret@host")
+    assert "secret" not in str(caught.value)
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the packages of the extra are missing, one sentence says what to install."""
+    for module in ("redis", "connection"):
+        monkeypatch.delitem(sys.modules, f"bitminter_async._session.budget.{module}")
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ModuleNotFoundError, match=r"bitminter-async\[redis\]"):
+        Client(base_url=POOL, share="redis://host")
+
+
+@needs_redis
+@pytest.mark.socket
+async def test_two_clients_ask_once(shared_server: RedisServer) -> None:
+    """What one client has asked serves another."""
+    transport, unused = Fake(answer(STATS)), Fake()
+    first = Client(base_url=POOL, share=shared_server.url, transport=transport)
+    second = Client(base_url=POOL, share=Redis(shared_server.url), transport=unused)
+    shared_server.know(cast("RedisBudget", first._session._budget))
+    async with first, second:
+        stats = await first.pool.stats()
+        assert await second.pool.stats() == stats
+        assert second.receipt.requests == 0
