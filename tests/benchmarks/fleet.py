@@ -3,7 +3,7 @@
     python -m tests.benchmarks.fleet            8 processes of 50 tasks, 100 ms apart; some minutes
     python -m tests.benchmarks.fleet --brief    2 processes of 5, 20 ms apart, to see that it runs
 
-It needs redis-server on the PATH. Each task wants one turn; they come one after another over half of the time that their
+It needs redis-server on the PATH. Each task wants one turn; they come one after another over half of the time that all
 turns take, so that a line forms. `inversions` counts the pairs of which the one that came over 50 ms later went first,
 `used` tells the part of the turns that was taken of those that there were, `scripts` the calls of scripts a turn.
 """

@@ -15,8 +15,8 @@ _SCHEMES = ("redis", "rediss", "unix")
 class Redis:
     """A Redis server through which clients anywhere share one budget: `Client(share=Redis("rediss://…", alone=30.0))`.
 
-    A server that knows nothing, be it new or restarted, lets `timeout` + 2 s and the interval pass before the first turn,
-    since somebody may be in the air of whom it has not heard.
+    A server that knows nothing, be it new or restarted, lets `timeout` + 2 s and the interval pass before the first
+    turn, since somebody may be in the air of whom it has not heard.
 
     Args:
         url: Where it is: redis://, rediss:// (over TLS) or unix://.
