@@ -198,7 +198,7 @@ class RedisBudget(Pace):
 
     async def _give_back(self, turn: Lease, question: Question, body: bytes | None) -> None:
         ago, kept = -1, b""
-        if turn.departed:
+        if turn.departed is not None:
             ago = microseconds(now() - turn.departed)
             if body is not None and len(body) <= _LARGEST:
                 stamp = f"{microseconds(turn.departed + turn.ahead):0{STAMP}}"
