@@ -283,7 +283,7 @@ async def test_a_system_without_flock(monkeypatch: pytest.MonkeyPatch, caplog: p
     monkeypatch.delitem(sys.modules, "bitminter_async._session.budget.lockfile")
     monkeypatch.setitem(sys.modules, "fcntl", None)
     for _ in range(2):
-        budget = make_budget("machine", "https://pool.example", interval=1.0, patience=60.0, timeout=10.0)
+        budget = make_budget("machine", "https://pool.example", "", interval=1.0, patience=60.0, timeout=10.0)
         assert type(budget) is Pace
     (warning,) = warnings_of(caplog)
     assert "this system has no flock" in warning
