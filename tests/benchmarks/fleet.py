@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import redis.asyncio
 from attrs import frozen
@@ -72,7 +72,8 @@ def _ours(share: str | Redis, interval: float) -> Scope:
 
 async def _scope(name: str, url: str, interval: float) -> Scope:
     if name == "PyrateLimiter":
-        bucket = await RedisBucket.init([Rate(1, round(interval * 1000))], redis.asyncio.Redis.from_url(url), "pool")
+        client = cast("Any", redis.asyncio.Redis).from_url(url)
+        bucket = await cast("Any", RedisBucket).init([Rate(1, round(interval * 1000))], client, "pool")
         limiter = Limiter(bucket)
 
         async def ask(_: str, depart: Depart) -> None:

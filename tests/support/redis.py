@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -67,17 +67,17 @@ class RedisServer:
 
     def call(self, *command: str | bytes | float) -> Any:
         """Return what it says to a command."""
-        with redis.Redis(unix_socket_path=self.socket) as client:
-            return cast("Any", client.execute_command(*command))
+        with cast("Any", redis.Redis)(unix_socket_path=self.socket) as client:
+            return client.execute_command(*command)
 
     def all_keys(self) -> list[str]:
         """All its keys, in order."""
         return sorted(key.decode() for key in self.call("KEYS", "*"))
 
     @contextlib.contextmanager
-    def subscriber(self, channel: str) -> Iterator[None]:
+    def subscriber(self, channel: str) -> Generator[None]:
         """One who listens to a channel, and does nothing."""
-        with redis.Redis(unix_socket_path=self.socket) as client, client.pubsub() as pubsub:
+        with cast("Any", redis.Redis)(unix_socket_path=self.socket) as client, client.pubsub() as pubsub:
             pubsub.subscribe(channel)
             pubsub.get_message(timeout=5.0)
             yield
@@ -126,7 +126,8 @@ class Members:
 
     def join(self, url: str | None = None, **options: Any) -> Asker:
         """Make a member."""
-        budget = budget_of(url or self.server.url, **({"origin": self.origin} | options))
+        given: dict[str, Any] = {"origin": self.origin} | options
+        budget = budget_of(url or self.server.url, **given)
         if not self.budgets:
             self.server.know(budget)
         self.budgets.append(budget)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import sha1
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ MICROSECONDS = 1e6
 TIMEOUT = 2.0
 """Seconds: to connect, and for a command."""
 
-_SCRIPT = files(__package__).joinpath("redis.lua").read_text(encoding="utf-8")
+_SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -83,10 +83,11 @@ class Connection:
         common: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "protocol": 2}
         # Once more on a fresh connection: that a server has restarted, an idle one does not tell.
         once_more = Retry(NoBackoff(), 1)
-        self._commands = redis.asyncio.Redis.from_url(
+        kind = cast("Any", redis.asyncio.Redis)  # much of which is not typed
+        self._commands = kind.from_url(
             url, socket_timeout=TIMEOUT, single_connection_client=True, retry=once_more, **common
         )
-        self._messages = redis.asyncio.Redis.from_url(url, socket_timeout=None, retry=Retry(NoBackoff(), 0), **common)
+        self._messages = kind.from_url(url, socket_timeout=None, retry=Retry(NoBackoff(), 0), **common)
         self._listening: asyncio.Task[None] | None = None
         self._subscribed: asyncio.Future[None]
 

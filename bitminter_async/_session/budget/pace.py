@@ -41,7 +41,7 @@ class Pace:
         self._state = State()
         self._before = 0, 0, 0.0  # what the state had counted when this client came
         self._departed = self._ended = float("-inf")
-        self.waited_for_others = 0.0
+        self.waited_for_others: float = 0.0
 
     def bind(self) -> None:
         """Begin to share, on the running loop."""

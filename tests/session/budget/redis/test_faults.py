@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -214,7 +214,7 @@ async def test_strange_messages_do_no_harm(members: Members) -> None:
 
 
 @asynccontextmanager
-async def _proxy(server: RedisServer, delay: float | None) -> AsyncIterator[str]:
+async def _proxy(server: RedisServer, delay: float | None) -> AsyncGenerator[str]:
     """A way to the server on which each message takes so long; None: none arrives."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
