@@ -222,7 +222,9 @@ def test_one_loop_after_another_keeps_the_interval() -> None:
 
 async def test_what_share_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scope that there is; what is wrong in the environment is told by its name, where it counts at all."""
-    with pytest.raises(ValueError, match="share must be 'machine', 'process' or the URL of a Redis server, not 'fleet'"):
+    with pytest.raises(
+        ValueError, match="share must be 'machine', 'process' or the URL of a Redis server, not 'fleet'"
+    ):
         Client(share="fleet")
     with pytest.raises(TypeError, match="share must be a string or a Redis, not int"):
         Client(share=5)  # type: ignore[arg-type]  # wrong on purpose

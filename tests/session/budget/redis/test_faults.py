@@ -218,19 +218,30 @@ async def _proxy(server: RedisServer, delay: float | None) -> AsyncGenerator[str
     """A way to the server on which each message takes so long; None: none arrives."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(2**16):
-            if delay is not None:
-                await asyncio.sleep(delay)
-                writer.write(data)
-        writer.close()
+        try:
+            while data := await reader.read(2**16):
+                if delay is not None:
+                    await asyncio.sleep(delay)
+                    writer.write(data)
+        finally:
+            writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_unix_connection(server.socket)
         await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
 
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.ensure_future(serve(reader, writer)))
+
+    serving: list[asyncio.Future[None]] = []
     path = str(server.folder / "proxy")
-    async with await asyncio.start_unix_server(serve, path):
-        yield f"unix://{path}"
+    try:
+        async with await asyncio.start_unix_server(accept, path):
+            yield f"unix://{path}"
+    finally:
+        for each in serving:
+            each.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def test_a_slow_way_to_redis(own: Members) -> None:
