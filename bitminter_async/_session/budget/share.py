@@ -16,7 +16,10 @@ def check_share(name: str, share: object) -> None:
     if not isinstance(share, str):
         raise TypeError(f"{name} must be a string or a Redis, not {type(share).__name__}")
     if "://" in share:
-        Redis(share)  # which says what is wrong with it, but not what it is: it may hold a password
+        try:
+            Redis(share)
+        except ValueError as exc:  # which says what is wrong with it, but not what it is: it may hold a password
+            raise ValueError(f"{name}: {exc}") from None
     elif share not in _SCOPES:
         raise ValueError(f"{name} must be 'machine', 'process' or the URL of a Redis server, not {share!r}")
 

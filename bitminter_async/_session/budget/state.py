@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import os
 from secrets import token_hex
 from weakref import WeakSet
 
@@ -22,8 +23,7 @@ _NEGLIGIBLE = 0.01
 class State:
     """The last departure, the rest, the slowed spacing, and the line. Times are seconds on the loop's clock."""
 
-    name: str = field(factory=lambda: token_hex(8))
-    """What tells it from those of other processes."""
+    _token: str = field(factory=lambda: token_hex(8))
     line: Line = field(factory=Line)
     sharers: WeakSet[object] = field(factory=WeakSet[object])
     """The clients that share it."""
@@ -47,6 +47,11 @@ class State:
     told: object = None
     """The rest that other processes told of last, or were told of."""
     loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells it from those of other processes, also from those that were forked with a copy of it."""
+        return f"{self._token}-{os.getpid()}"
 
     def now(self) -> float:
         """Return the time."""
@@ -110,9 +115,6 @@ class State:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody shares it, and nothing in it holds any more for who comes."""
-        return (
-            not self.sharers
-            and not self.rest_left
-            and self.departed + self.spacing(self.longest_interval) <= self.now()
-        )
+        """Whether nobody can share it any more, and nothing in it holds for who comes."""
+        is_shared = self.sharers and self.loop and not self.loop.is_closed()
+        return not (is_shared or self.rest_left or self.departed + self.spacing(self.longest_interval) > self.now())
