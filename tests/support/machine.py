@@ -1,5 +1,6 @@
 """Budgets of a machine, as if each were of a process of its own."""
 
+from pathlib import Path
 from typing import Any
 
 from bitminter_async._session.budget import process
@@ -13,3 +14,9 @@ def make_machine(interval: float = 0.0, patience: float = 60.0, timeout: float =
     machine = Machine(interval, patience, options.get("origin", POOL), timeout)
     machine.bind()
     return machine
+
+
+def record_of(machine: Machine) -> Path:
+    """Where what is shared is written."""
+    assert machine._lock
+    return machine._lock.path.with_suffix(".json")

@@ -1,5 +1,6 @@
 """The budget of a machine: turns, rests and spacing, shared by all processes of a user."""
 
+import asyncio
 import logging
 import os
 import stat
@@ -18,13 +19,16 @@ from ...errors import Blocked, RateLimited
 from .base import Turn, TurnLost
 from .lockfile import MARGIN, LockFile
 from .pace import Pace, warn_once
-from .record import Lease, Record, Rest
+from .record import Lease, Record, Rest, sweep
 
 __all__ = ["Machine"]
 
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
+_SOUGHT_EVERY = 60.0  # seconds
+_AT_ONCE = 1.0  # second
+_PAUSE = 0.05  # seconds
 
 
 class Machine(Pace):
@@ -58,42 +62,65 @@ class Machine(Pace):
         super().__init__(interval, patience, origin)
         self._timeout = timeout
         self._name = sha256(origin.encode()).hexdigest()[:24]
-        self._path = Path()
-        self._lock: LockFile | None = None
 
     def bind(self) -> None:
         """Begin to share, on the running loop."""
         super().bind()
+        self._seek()
+
+    def _seek(self) -> None:
+        """Find the lock file, now and then anew: a login makes another directory, and a logout removes it."""
+        state = self._state
+        if state.now() < state.sought + _SOUGHT_EVERY:
+            return
+        state.sought = state.now()
         try:
-            self._path = _directory() / f"{self._name}.json"
+            directory = _directory()
+            path = directory / f"{self._name}.lock"
+            if state.lock is None or state.lock.path != path:
+                sweep(directory)
+                record = path.with_suffix(".json")
+                state.lock = LockFile(path, lambda: Record.load(record).lease)
+                if state.rest_reason and (left := state.rest_left):
+                    self._tell_of_rest(left, state.rest_reason)
         except OSError as exc:
             self._give_up(exc)
-        else:
-            self._lock = LockFile(self._path.with_suffix(".lock"), lambda: Record.load(self._path).lease)
 
     def _give_up(self, error: OSError) -> None:
-        self._lock = None
-        warn_once(f"the pool's budget is shared within this process only: {error}")
+        state = self._state
+        state.lock = None
+        if isinstance(error, FileNotFoundError) and state.now() > state.sought + _AT_ONCE:
+            state.sought = float("-inf")  # the directory was removed: another is found before the next turn
+        else:
+            warn_once(f"the pool's budget is shared within this process only: {error}")
+
+    @property
+    def _lock(self) -> LockFile | None:
+        return self._state.lock
 
     async def _take_turn(self, queued: float, send: Callable[[Turn], Awaitable[T]]) -> T:
-        while lock := self._lock:
+        while True:
+            self._seek()
+            if not (lock := self._lock):
+                return await super()._take_turn(queued, send)
             try:
                 if await self._acquire(lock):
                     return await super()._take_turn(queued, send)
+                continue
             except TurnLost:
-                _LOGGER.debug("a turn was lost, since this process stood still: waiting for another")
+                _LOGGER.debug("a turn was lost, since its lock was taken away: waiting for another")
             finally:
                 lock.release()
-        return await super()._take_turn(queued, send)
+            await asyncio.sleep(_PAUSE)  # should somebody remove the lock file over and over
 
     async def _acquire(self, lock: LockFile) -> bool:
         """Wait for the lock, and return whether a turn may begin with it, as soon as it is due."""
         try:
-            self._learn()
+            self._learn(lock)
             # Before the lock is asked for, or who has just departed would be the next again.
             await self._wait_until_due()
             await lock.acquire(at_once=self.spacing > 0 or self._state.departed_by is None)
-            self._learn()
+            self._learn(lock)
             if self._state.rest_left:
                 return False  # it is waited out without the lock: others may not want to wait so long
             lease = Lease(time.time(), self.due_in + self._timeout + MARGIN)
@@ -117,6 +144,9 @@ class Machine(Pace):
     async def rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
         """Give nobody a turn for so many seconds, in no process."""
         await super().rest(seconds, reason)
+        self._tell_of_rest(seconds, reason)
+
+    def _tell_of_rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
         rest = self._state.told = Rest.of(seconds, reason)
         self._tell(lambda record: evolve(record, rest=max(record.rest, rest, key=attrgetter("ends"))))
 
@@ -127,22 +157,23 @@ class Machine(Pace):
         self._tell(lambda record: evolve(record, slowed_to=slowed_to, slowed_at=slowed_at))
 
     def _tell(self, change: Callable[[Record], Record]) -> None:
-        if self._lock:
+        if lock := self._lock:
+            path = lock.path.with_suffix(".json")
             try:
-                change(Record.load(self._path)).save(self._path)
+                change(Record.load(path)).save(path)
             except OSError as exc:
                 self._give_up(exc)
 
-    def _learn(self) -> None:
+    def _learn(self, lock: LockFile) -> None:
         """Take over what other processes have written.
 
         Raises:
             OSError: It is not to be had.
         """
-        record, state = Record.load(self._path), self._state
+        record, state = Record.load(lock.path.with_suffix(".json")), self._state
         wall = time.time()
         ahead = state.now() - wall
-        state.processes = len(record.seen.keys() - {state.name})
+        state.processes = record.others(state.name)
         if record.by not in {"", state.name} and record.departed + ahead > state.departed:
             state.departed, state.departed_by = record.departed + ahead, None
         if record.slowed_at + ahead > state.slowed_at:
@@ -160,7 +191,7 @@ class Machine(Pace):
 
 
 def _directory() -> Path:
-    """Return a directory that is this user's alone.
+    """Return a directory that is this user's alone: the one that a login names, be this process of a login or not.
 
     Raises:
         OSError: There is none.
@@ -168,9 +199,9 @@ def _directory() -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where the environment names no such directory, another is found
         path = Path(user_runtime_dir("bitminter_async", ensure_exists=True))
-    path.chmod(0o700)
     for each in (path, path.parent):  # who owns the one above could put another in the place of this one
         found = each.lstat()
         if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
             raise PermissionError(f"{each} is not a directory of this user's own")
+    path.chmod(0o700)
     return path

@@ -41,6 +41,8 @@ def _later(state: State, kept: State, loop: asyncio.AbstractEventLoop) -> State:
         newest,
         line=Line(),
         sharers=WeakSet[object](),
+        lock=None,
+        sought=float("-inf"),
         loop=loop,
         departed=min(newest.departed, loop.time()),  # loops keep the same time; where one does not, none lies ahead
         slowed_to=slowed.slowed_to,

@@ -14,12 +14,14 @@ from cattrs import Converter
 
 from ...errors import Blocked, RateLimited, StatusError
 
-__all__ = ["Lease", "Record", "Rest"]
+__all__ = ["Lease", "Record", "Rest", "sweep"]
 
 _TO_COME = 1.0  # seconds by which a moment may lie ahead: clocks are not read at the same time
 _LONGEST = 30 * 86_400.0  # seconds: what is longer, nobody here has written
 _SEEN_FOR = 600.0
 _MOST_SEEN = 100
+_LARGEST = 2**20  # bytes
+_LEFT_BEHIND = 60.0
 _KINDS: Mapping[str, type[RateLimited | Blocked]] = {"RateLimited": RateLimited, "Blocked": Blocked}
 
 
@@ -92,8 +94,8 @@ class Record:
             OSError: It cannot be read.
         """
         try:
-            found = _CONVERTER.structure(json.loads(path.read_bytes()), cls)
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            found = _CONVERTER.structure(json.loads(_read(path)), cls)
+        except (FileNotFoundError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
         sane = found.made_sane()
         if sane is not found:
@@ -123,9 +125,35 @@ class Record:
                 beside.unlink()
             raise
 
+    def others(self, process: str) -> int:
+        """Return how many other processes have departed lately."""
+        now = time.time()
+        return sum(abs(now - at) < _SEEN_FOR for name, at in self.seen.items() if name != process)
+
     def departed_by(self, process: str) -> "Record":
         """Return it with a departure of this process, now, and without the processes of long ago."""
         now = time.time()
         latest = sorted((-at, name) for name, at in self.seen.items() if abs(now - at) < _SEEN_FOR and name != process)
         recent = latest[:_MOST_SEEN]
         return evolve(self, departed=now, by=process, seen={process: now, **{name: -at for at, name in recent}})
+
+
+def _read(path: Path) -> bytes:
+    # What is too large is cut, and so is not understood; what is no file, as a pipe, does not hold up the loop.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return os.read(file, _LARGEST)
+    finally:
+        os.close(file)
+
+
+def sweep(directory: Path) -> None:
+    """Remove what processes that were killed while they wrote have left behind.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    for each in directory.glob("*.new"):
+        with suppress(FileNotFoundError):  # another has removed it, or it has taken its place
+            if time.time() - each.stat().st_mtime > _LEFT_BEHIND:
+                each.unlink()

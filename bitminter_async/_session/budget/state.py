@@ -4,12 +4,16 @@ import asyncio
 import copy
 import os
 from secrets import token_hex
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from attrs import define, field
 
 from ...errors import Blocked, RateLimited
 from .line import Line
+
+if TYPE_CHECKING:
+    from .lockfile import LockFile
 
 __all__ = ["State"]
 
@@ -46,6 +50,10 @@ class State:
     """How many other processes share the budget."""
     told: object = None
     """The rest that other processes told of last, or were told of."""
+    lock: "LockFile | None" = None
+    """What it shares with other processes of the machine."""
+    sought: float = float("-inf")
+    """When that was looked for."""
     loop: asyncio.AbstractEventLoop | None = None
 
     @property

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from bitminter_async._session.budget import lockfile
 from bitminter_async._session.budget.base import TurnLost
 from bitminter_async._session.budget.lockfile import LockFile
 from bitminter_async._session.budget.record import Lease
+from tests.support.clock import run_in_one_go
 
 pytestmark = pytest.mark.socket  # threads run on the real clock
 
@@ -91,6 +93,99 @@ async def test_who_is_cancelled_keeps_nothing(path: Path) -> None:
     await until(lambda: not lockfile._OPEN)
 
 
+async def test_a_thousand_who_are_cancelled_leave_one_thread(path: Path) -> None:
+    """However many give up while another has the lock, one thread and one open file wait for it, in their place."""
+    first, second, third = make_lock(path), make_lock(path), make_lock(path)
+    await first.acquire(at_once=True)
+    threads, order = threading.active_count(), list[str]()
+
+    async def wait(lock: LockFile, name: str) -> None:
+        await lock.acquire(at_once=True)
+        order.append(name)
+        lock.release()
+
+    for _ in range(1000):
+        cancelled = asyncio.ensure_future(second.acquire(at_once=True))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+    assert threading.active_count() == threads + 1
+    assert len(lockfile._OPEN) == 2
+    await asyncio.sleep(0.1)  # until the thread stands in the kernel's line
+    later = [asyncio.ensure_future(wait(third, "third"))]
+    await asyncio.sleep(0.1)
+    later.append(asyncio.ensure_future(wait(second, "second")))
+    await asyncio.sleep(0.01)
+    assert threading.active_count() == threads + 2
+    first.release()
+    await asyncio.gather(*later)
+    assert order == ["second", "third"]
+    assert not lockfile._OPEN
+
+
+async def test_who_waited_for_a_file_that_was_replaced_waits_for_the_new_one(path: Path) -> None:
+    """A thread that was left in the line of a file which is no longer in place serves nobody."""
+    first, second, third = make_lock(path), make_lock(path), make_lock(path)
+    await first.acquire(at_once=True)
+    cancelled = asyncio.ensure_future(second.acquire(at_once=True))
+    await asyncio.sleep(0.02)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    os.unlink(path)  # noqa: PTH108  # a local file, at once
+    await third.acquire(at_once=True)
+    waiting = asyncio.ensure_future(second.acquire(at_once=True))
+    await asyncio.sleep(0.02)
+    third.release()
+    await waiting
+    second.check()
+    second.release()
+    first.release()
+    await until(lambda: not lockfile._OPEN)
+
+
+async def test_a_thread_that_has_ended_is_not_waited_for(path: Path) -> None:
+    """Who comes when the thread of one that gave up has got the lock, and let go of it, takes it at once."""
+    first, second = make_lock(path), make_lock(path)
+    await first.acquire(at_once=True)
+    cancelled = asyncio.ensure_future(second.acquire(at_once=True))
+    await asyncio.sleep(0.02)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    first.release()
+    await until(lambda: not lockfile._OPEN)
+    run_in_one_go(second.acquire(at_once=True))
+    second.release()
+    await second.acquire(at_once=False)
+    second.check()
+    second.release()
+
+
+async def test_a_file_that_never_stays_is_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is removed over and over, or has another number each time, is no lock: an error, after some pauses."""
+    monkeypatch.setattr(lockfile, "_SOON", 0.001)
+
+    def is_same(_one: os.stat_result, _other: os.stat_result) -> bool:
+        return False
+
+    monkeypatch.setattr(os.path, "samestat", is_same)
+    with pytest.raises(OSError, match="does not stay in its place"):
+        await make_lock(path).acquire(at_once=True)
+    assert not lockfile._OPEN
+
+
+async def test_a_thread_that_cannot_be_started(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be had, there is no waiting for a lock: an OSError, and nothing stays open."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(OSError, match="takes a thread: can't start new thread"):
+        await make_lock(path).acquire(at_once=False)
+    assert not lockfile._OPEN
+
+
 async def test_who_gives_up_with_the_lock_in_hand_lets_go(path: Path) -> None:
     """Between the thread's getting the lock and its being told, giving up lets go of it."""
     waiting = lockfile._Waiting(lockfile._open(path))
@@ -100,7 +195,7 @@ async def test_who_gives_up_with_the_lock_in_hand_lets_go(path: Path) -> None:
 
 
 def test_a_loop_that_was_closed_keeps_no_lock(path: Path) -> None:
-    """A thread cannot tell a closed loop that it has the lock; whoever waited there, and is collected, lets go."""
+    """A thread that gets the lock for a loop that was closed lets go of it."""
     file, holding = lockfile._open(path), lockfile._open(path)
     assert lockfile._try_lock(holding)
 
@@ -109,10 +204,9 @@ def test_a_loop_that_was_closed_keeps_no_lock(path: Path) -> None:
 
     waiting = asyncio.run(wait())
     lockfile._close(holding)
-    while not waiting._is_over:
+    while lockfile._OPEN:
         time.sleep(0.005)
-    waiting.give_up()
-    assert not lockfile._OPEN
+    assert not waiting.give_up()
 
 
 async def test_a_holder_that_stands_still_loses_it(path: Path) -> None:
@@ -201,7 +295,7 @@ async def test_a_file_that_is_gone_is_no_lock(path: Path) -> None:
 async def test_where_there_is_no_flock(path: Path, monkeypatch: pytest.MonkeyPatch, *, at_once: bool) -> None:
     """A file system without locks is an OSError, be it in the thread or not, and nothing stays open."""
 
-    def refuse(_file: int, _flags: int) -> None:
+    def refuse(_file: object, _flags: int) -> None:
         raise OSError("no locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)

@@ -20,7 +20,7 @@ from bitminter_async._session.budget.machine import Machine
 from bitminter_async._session.budget.pace import Pace
 from bitminter_async._session.budget.record import Record
 from bitminter_async._session.budget.share import make_budget
-from tests.support.machine import make_machine
+from tests.support.machine import make_machine, record_of
 from tests.support.pace import Queue, make_reason, make_wish, turn_of
 
 pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("runtime_dir")]  # the wall clock is real
@@ -123,7 +123,7 @@ async def test_a_slowed_spacing_is_shared() -> None:
 async def test_a_lost_turn_sends_nothing_and_is_taken_anew() -> None:
     """Who finds at departure that the lock is gone sends in another turn; what it then learns is told all the same."""
     machine, tries = make_machine(), 0
-    lock = machine._path.with_suffix(".lock")
+    lock = record_of(machine).with_suffix(".lock")
 
     async def send(turn: Turn) -> str:
         nonlocal tries
@@ -140,8 +140,8 @@ async def test_a_lost_turn_sends_nothing_and_is_taken_anew() -> None:
 
     assert await machine.fetch(make_wish(), send) == "answer"
     assert tries == 2
-    assert Record.load(machine._path).rest.seconds == 0.01
-    assert Record.load(machine._path).slowed_to == 1.0
+    assert Record.load(record_of(machine)).rest.seconds == 0.01
+    assert Record.load(record_of(machine)).slowed_to == 1.0
 
 
 async def test_a_lock_lost_while_it_departs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +156,7 @@ async def test_a_lock_lost_while_it_departs_is_noticed(monkeypatch: pytest.Monke
         def save_late(record: Record, path: Path) -> None:
             save(record, path)
             monkeypatch.setattr(Record, "save", save)
-            machine._path.with_suffix(".lock").unlink()
+            record_of(machine).with_suffix(".lock").unlink()
 
         if tries == 1:
             monkeypatch.setattr(Record, "save", save_late)
@@ -231,12 +231,12 @@ def break_owner(monkeypatch: pytest.MonkeyPatch, _runtime_dir: Path) -> None:
 
 def break_lock(_monkeypatch: pytest.MonkeyPatch, _runtime_dir: Path) -> None:
     """The lock file cannot be opened."""
-    make_machine(origin="https://broken.example")._path.with_suffix(".lock").mkdir()
+    record_of(make_machine(origin="https://broken.example")).with_suffix(".lock").mkdir()
 
 
 def break_record(_monkeypatch: pytest.MonkeyPatch, _runtime_dir: Path) -> None:
     """The record cannot be read."""
-    make_machine(origin="https://broken.example")._path.mkdir()
+    record_of(make_machine(origin="https://broken.example")).mkdir()
 
 
 @pytest.mark.parametrize("break_it", [break_directory, break_owner, break_lock, break_record])
@@ -266,8 +266,8 @@ async def test_a_directory_that_is_lost_in_a_turn(caplog: pytest.LogCaptureFixtu
     """Where what is shared can no longer be written, the turn goes on, and so do the next; one warning says so."""
     machine = make_machine()
     async with turn_of(machine) as turn:
-        machine._path.unlink()
-        machine._path.mkdir()
+        record_of(machine).unlink()
+        record_of(machine).mkdir()
         await turn.depart()
         await turn.depart()
         await turn.rest(0.01, make_reason(RateLimited))
@@ -300,7 +300,7 @@ async def test_a_clock_that_was_set_back_holds_up_for_one_interval(monkeypatch: 
     machine = make_machine(0.05)
     await Queue(machine).take(0)
     assert loop.time() - begun >= 0.049
-    assert Record.load(machine._path).departed <= real()
+    assert Record.load(record_of(machine)).departed <= real()
 
 
 def test_turn_lost_is_no_error_of_the_package() -> None:

@@ -1,15 +1,28 @@
 """What processes tell each other: read as it was written, or as nothing, and believed within bounds."""
 
+import json
 import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bitminter_async import Blocked, RateLimited
-from bitminter_async._session.budget.record import Lease, Record, Rest
+from bitminter_async._session.budget.record import Lease, Record, Rest, sweep
 from tests.support.pace import make_reason
+from tests.support.pools import few_examples
+
+
+def nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    """Lists, and objects with the record's own names."""
+    names = st.sampled_from(
+        ["departed", "slowed_to", "rest", "lease", "by", "seen", "begun", "seconds", "kind", "said"]
+    )
+    return st.lists(inner) | st.dictionaries(names, inner)
 
 
 @pytest.fixture
@@ -33,6 +46,7 @@ def test_a_record_is_read_as_it_was_written(path: Path) -> None:
     [
         *("", "{", "[]", "null", "5", '"x"', '{"departed": null}', '{"departed": "soon"}', '{"departed": -1}'),
         *('{"departed": NaN}', '{"departed": Infinity}', '{"rest": 5}', '{"rest": {"kind": "Nap"}}'),
+        *("[" * 500_000, " " * 2**20 + "{}", f'{{"departed": {10**400}}}', f'{{"departed": {"9" * 5000}}}'),
         *('{"rest": {"seconds": 1e9}}', '{"lease": {"seconds": 1e300}}', '{"seen": [1]}', "\x00\xff"),
     ],
 )
@@ -40,6 +54,37 @@ def test_what_cannot_be_read_counts_as_new(path: Path, content: str) -> None:
     """Whatever stands in the file, it holds up nobody and ends no program."""
     path.write_text(content, encoding="latin-1")
     assert Record.load(path) == Record()
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), nested))
+@few_examples
+def test_no_record_ends_a_program(value: object) -> None:
+    """Whatever JSON there is, reading it gives a record, of which everything can be asked and which can be written."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "pool.json"
+        path.write_text(json.dumps(value), encoding="ascii")
+        record = Record.load(path)
+        assert record.lease.left >= 0
+        assert isinstance(record.rest.reason, RateLimited | Blocked)
+        record.departed_by("me").save(path)
+        assert Record.load(path).by == "me"
+
+
+def test_what_is_no_file_holds_up_nobody(path: Path) -> None:
+    """A pipe in the file's place, to which nobody writes, counts as new."""
+    os.mkfifo(path)
+    assert Record.load(path) == Record()
+
+
+def test_what_the_killed_have_left_is_removed(path: Path) -> None:
+    """A file that was being written long ago will not be finished; one that was just begun may."""
+    old, young = path.with_suffix(".1-1.new"), path.with_suffix(".2-2.new")
+    old.touch()
+    young.touch()
+    path.touch()
+    os.utime(old, (0, 0))
+    sweep(path.parent)
+    assert sorted(path.parent.iterdir()) == sorted([young, path])
 
 
 def test_a_missing_file_counts_as_new_and_others_are_told(path: Path) -> None:
@@ -96,3 +141,5 @@ def test_who_departed_long_ago_is_forgotten() -> None:
     assert record.by == "me"
     assert record.departed == record.seen["me"] >= now
     assert record.seen.keys() == {"me", *map(str, range(100))}
+    assert record.others("me") == 100
+    assert Record(seen={"old": now - 601, "me": now, "it": now}).others("me") == 1
