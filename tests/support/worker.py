@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
@@ -26,11 +27,16 @@ class Told(Tally):
         tell("sent", departed, asyncio.get_running_loop().time())
 
 
-async def work(url: str, *, tasks: int, cancel: int = 0, **options: Any) -> None:
-    """Ask for so many pages at once, each another, and give so many of them up soon."""
-    async with Client(base_url=url, share="machine", **options) as client:
-        client._session._tally = Told()
-        asking = [asyncio.ensure_future(client.pool.blocks(max=1, offset=number)) for number in range(tasks + cancel)]
+async def work(
+    url: str, *, tasks: int, cancel: int = 0, clients: int = 1, share: str = "machine", **options: Any
+) -> None:
+    """Ask for so many pages at once with each client, each another, and give so many of them up soon."""
+    async with AsyncExitStack() as stack:
+        asking: list[asyncio.Future[Any]] = []
+        for _ in range(clients):
+            client = await stack.enter_async_context(Client(base_url=url, share=share, **options))
+            client._session._tally = Told()
+            asking += [asyncio.ensure_future(client.pool.blocks(max=1, offset=each)) for each in range(tasks + cancel)]
         tell("began")
         for number in range(cancel):
             await asyncio.sleep(0.01)
