@@ -184,17 +184,16 @@ class Session:
 
     async def _send(self, call: Call[Any], flight: Flight, queued: float, turn: Turn) -> tuple[Answer, Moment]:
         flight.begin_turn()
-        begun = self._now()
-        waited = begun - queued
+        begun = Moment.now(self._now)
+        waited = begun.loop - queued
         self._tally.longest_wait = max(self._tally.longest_wait, waited)
-        departures: list[Moment] = []
+        departures: dict[int, Moment] = {}
         outcome: object = "cancelled"
 
-        async def depart() -> None:
-            left = Moment(self._now(), time())
+        async def depart(number: int) -> None:
+            left = Moment.now(self._now)
             await turn.depart()
-            flight.left = left
-            departures.append(left)
+            flight.left = departures[number] = left
 
         try:
             answer = await self._wire.send(call, depart)
@@ -203,14 +202,13 @@ class Session:
             outcome = type(exc).__name__
             raise
         finally:
-            # A given transport's first departure is told before it gets the request, and again if it tells itself.
-            for departure in departures if self._wire.tells_departures else departures[1:] or departures:
+            for departure in departures.values():
                 self._tally.sent(departure.loop)
             if _LOGGER.isEnabledFor(logging.DEBUG):
-                url, spent = self._wire.url(call)[:_MAX_URL], self._now() - begun
+                url, spent = self._wire.url(call)[:_MAX_URL], self._now() - begun.loop
                 _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
         await self._rest_or_slow_down(answer, answer.error, turn)
-        return answer, departures[-1] if departures else Moment(begun, time())
+        return answer, flight.left or begun
 
     async def _rest_or_slow_down(self, answer: Answer, error: Exception | None, turn: Turn) -> None:
         """Do what an answer asks for, be its body whole or not; and note what it says of a block."""

@@ -5,7 +5,7 @@ import ssl
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, cast
 from urllib.parse import quote
 from weakref import finalize
@@ -80,11 +80,6 @@ class Wire:
         self.bytes_received = 0
 
     @property
-    def tells_departures(self) -> bool:
-        """Whether a departure is told just once: of a given transport it is told before, and again if that tells it."""
-        return self._owns_transport
-
-    @property
     def is_open(self) -> bool:
         """Whether a transport that this wire made is open."""
         return self._owns_transport and self._transport is not None
@@ -145,13 +140,14 @@ class Wire:
         is_keyed = call.keyed and self._key is not None
         return Answer(200, self.url(call), is_keyed, call.keyed, headers={}, body=body, mask=self.mask)
 
-    async def send(self, call: Call[Any], on_departure: Callable[[], Awaitable[None]]) -> Answer:
+    async def send(self, call: Call[Any], on_departure: Callable[[int], Awaitable[None]]) -> Answer:
         """Send the call and return its answer, whatever its status, if at least its head came.
 
         Args:
             call: What to ask.
-            on_departure: Awaited when the request's headers leave; for a transport that was passed in, also just
-                before it gets the request, since it may not tell.
+            on_departure: Awaited when the request's headers leave, with the number of the departure: 1, or 2 where the
+                request goes out once more. For a transport that was passed in also just before it gets the request,
+                since it may not tell; where it does, the same number comes again.
 
         Raises:
             RequestTimeout: No head came in time.
@@ -190,10 +186,12 @@ class Wire:
             failure=failure,
         )
 
-    async def _exchange(self, call: Call[Any], received: Received, on_departure: Callable[[], Awaitable[None]]) -> None:
-        trace = Trace(on_departure, self._stream)
+    async def _exchange(
+        self, call: Call[Any], received: Received, on_departure: Callable[[int], Awaitable[None]]
+    ) -> None:
+        trace = Trace(partial(on_departure, 1), self._stream)
         if not self._owns_transport:
-            await on_departure()  # a given transport may not tell
+            await on_departure(1)  # a given transport may not tell
         try:
             response = await self.open().handle_async_request(self._request(call, trace))
         except httpx.TransportError as exc:
@@ -203,7 +201,7 @@ class Wire:
             # failed attempt: the question goes out once more, on a fresh connection.
             if self._owns_transport:
                 await self._close_transport()
-            trace = Trace(on_departure, None)
+            trace = Trace(partial(on_departure, 2), None)
             response = await self.open().handle_async_request(self._request(call, trace))
         self._stream = trace.stream
         received.status, received.headers = response.status_code, response.headers

@@ -29,7 +29,7 @@ def make_wire(transport: httpx.AsyncBaseTransport | None, base_url: str | None =
     return Wire(base_url, **(defaults | options), transport=transport)
 
 
-async def nothing() -> None:
+async def nothing(_departure: int) -> None:
     """Do nothing on departure."""
 
 
