@@ -56,7 +56,8 @@ class Flight:
     def _limit(self, waiter: asyncio.Future[Any]) -> None:
         max_wait = self.waiters[waiter]
         if self.wish and max_wait is not None:
-            asyncio.get_running_loop().call_later(max_wait, self._end, waiter, max_wait, self.wish)
+            timer = asyncio.get_running_loop().call_later(max_wait, self._end, waiter, max_wait, self.wish)
+            waiter.add_done_callback(lambda _: timer.cancel())  # or the loop would keep it, and the waiter, till then
 
     def _end(self, waiter: asyncio.Future[Any], max_wait: float, wish: "Wish[Any]") -> None:
         if self.wish is wish and not waiter.done():

@@ -118,7 +118,8 @@ class Record:
         """
         beside = path.with_suffix(f".{os.getpid()}-{get_ident()}.new")
         try:
-            beside.write_text(json.dumps(asdict(self)), encoding="ascii")
+            with open(beside, "w", encoding="ascii", opener=_for_us) as file:  # noqa: PTH123  # Path.open takes no opener
+                file.write(json.dumps(asdict(self)))
             beside.replace(path)
         except OSError:
             with suppress(OSError):
@@ -136,6 +137,10 @@ class Record:
         latest = sorted((-at, name) for name, at in self.seen.items() if abs(now - at) < _SEEN_FOR and name != process)
         recent = latest[:_MOST_SEEN]
         return evolve(self, departed=now, by=process, seen={process: now, **{name: -at for at, name in recent}})
+
+
+def _for_us(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _read(path: Path) -> bytes:

@@ -78,6 +78,16 @@ async def test_one_that_has_begun_its_turn_is_never_given_up() -> None:
         assert await client.pool.workers() == 5
 
 
+async def test_a_call_that_has_its_answer_leaves_no_timer() -> None:
+    """A service that asks often, and may wait long, keeps nothing of the calls that were answered."""
+    loop: Any = asyncio.get_running_loop()
+    async with make_client(Fake(answer(5), repeat=True), interval=0.0, max_wait=3600.0) as client:
+        for _ in range(100):
+            assert await client.pool.workers(max_age=0) == 5
+        await asyncio.sleep(0)
+        assert all(timer.cancelled() for timer in loop._scheduled if timer.when() > now() + 60)
+
+
 async def test_each_who_shares_a_request_waits_as_long_as_it_said() -> None:
     """One that leaves a question that others share ends it for nobody else; one may join a question with a limit."""
     fake = Fake(answer([]), answer(5), delay=9.0)

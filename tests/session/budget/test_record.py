@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,6 +40,7 @@ def test_a_record_is_read_as_it_was_written(path: Path) -> None:
     assert Record.load(path) == written
     assert os.listdir(path.parent) == ["pool.json"]  # noqa: PTH208  # names are enough
     assert path.read_text(encoding="ascii").count("\n") == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
