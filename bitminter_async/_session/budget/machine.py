@@ -43,13 +43,16 @@ class Machine(Pace):
     one stands still in its turn                when `timeout` and two seconds are over, the next takes the lock
                                                 away from it; what it has not sent by then it sends in another turn
     the wall clock is set back                  nobody waits longer than for one interval, or one whole rest
-    the wall clock is set ahead                 an interval or a rest of others may end early, never one's own
+    the wall clock is set ahead                 an interval, a rest or a turn of others may end early, never one's own
     the record is lost, or is not to be read    it begins anew; each process keeps what it knows
-    the directory cannot be written             the process shares with nobody else; one warning says so
+    the directory cannot be written             the process shares with nobody else; one warning says so, and it is
+                                                tried again each minute
+    a logout removes the directory, or a login  it is looked for anew at once, or within a minute; a rest that still
+    makes another                               holds is written there
     ==========================================  ==============================================================
 
-    Not borne: a process that stands still just between its last look at the lock and the write to its socket, or
-    containers that share no directory.
+    Not borne: a process that stands still just between its last look at the lock and the write to its socket;
+    containers that share no directory; processes of which only some are given an XDG_RUNTIME_DIR that no login made.
 
     Args:
         interval: Seconds between the starts of two turns.

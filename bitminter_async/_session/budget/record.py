@@ -118,7 +118,7 @@ class Record:
         """
         beside = path.with_suffix(f".{os.getpid()}-{get_ident()}.new")
         try:
-            with open(beside, "w", encoding="ascii", opener=_for_us) as file:  # noqa: PTH123  # Path.open takes no opener
+            with open(beside, "w", encoding="ascii", opener=_for_us) as file:
                 file.write(json.dumps(asdict(self)))
             beside.replace(path)
         except OSError:
