@@ -75,8 +75,9 @@ class State:
 
     def spacing(self, interval: float) -> float:
         """Return the seconds between two turns now, for who keeps this interval: that, or more if slowed down."""
-        quiet = (self.now() - self.slowed_at) // _RECOVERY if self.slowed_to else 0.0
-        eased = self.slowed_to * 0.5**quiet
+        if not self.slowed_to:
+            return interval
+        eased = self.slowed_to * 0.5 ** ((self.now() - self.slowed_at) // _RECOVERY)
         return max(interval, eased if eased > _NEGLIGIBLE else 0.0)
 
     def slowed_spacing(self, interval: float) -> float:
