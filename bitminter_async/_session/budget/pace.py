@@ -18,6 +18,7 @@ __all__ = ["Pace", "warn_once"]
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
+_NEGLIGIBLE = 0.01  # seconds that a busy loop, or asking for a lock that is free, may take
 
 
 class Pace:
@@ -78,10 +79,11 @@ class Pace:
 
     async def _begin(self, queued: float) -> None:
         """Begin a turn, and note how long those before it were in the way."""
-        state, spacing = self._state, self.spacing
-        if state.departed_by is not self and state.departed + spacing > queued:
-            ready = max(queued, self._ended, self._departed + spacing, state.rest_ends)
-            self.waited_for_others += max(0.0, state.now() - ready)
+        state = self._state
+        if state.departed_by is not self and state.departed > float("-inf"):
+            ready = max(queued, self._ended, self._departed + self.spacing, state.rest_ends)
+            waited = state.now() - ready
+            self.waited_for_others += waited if waited > _NEGLIGIBLE else 0.0
         if self._limiter:
             # At once, as a rule: the client's own floor, which holds whatever others write of their departures.
             await self._limiter.acquire()

@@ -167,6 +167,20 @@ async def test_the_receipt_tells_of_the_others() -> None:
     assert second.receipt.shared_with == 0
 
 
+async def test_the_receipt_counts_waiting_for_a_slow_answer_of_others() -> None:
+    """Who waits because another's request is still in the air waits for others, however long ago that departed."""
+    async with make_sharing(Fake(answer(5), delay=9.0)) as slow, make_sharing(Fake(answer(5), answer())) as client:
+        task = asyncio.ensure_future(slow.pool.workers())
+        await asyncio.sleep(4)
+        await client.pool.workers()
+        await task
+        assert client.receipt.waited_for_others.total_seconds() == pytest.approx(5)
+        assert slow.receipt.waited_for_others.total_seconds() == 0
+        await asyncio.sleep(100)
+        await client.pool.stats()
+        assert client.receipt.waited_for_others.total_seconds() == pytest.approx(5)
+
+
 async def test_ten_thousand_clients_leave_nothing() -> None:
     """Of 10,000 clients of as many pools no more is kept than of the last few, once their intervals are over."""
     for number in range(10_000):
