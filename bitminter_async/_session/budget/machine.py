@@ -126,8 +126,9 @@ class Machine(Pace):
             self._learn(lock)
             if self._state.rest_left:
                 return False  # it is waited out without the lock: others may not want to wait so long
-            lease = Lease(time.time(), self.due_in + self._timeout + MARGIN)
-            self._tell(lambda record: evolve(record, lease=lease))
+            if due_in := self.due_in:  # else the departure, which follows at once, writes a lease
+                lease = Lease(time.time(), due_in + self._timeout + MARGIN)
+                self._tell(lambda record: evolve(record, lease=lease))
         except OSError as exc:
             self._give_up(exc)
             return False
