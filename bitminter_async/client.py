@@ -63,8 +63,9 @@ class Client:
             loop; or the URL of a Redis server, or a `Redis`, every process anywhere that names it (they share answers,
             too); else BITMINTER_SHARE, else `machine`. Each keeps its own interval. If nothing is passed, a pool on
             this machine's loopback, and one that is asked over a `transport`, is shared with nobody.
-        max_wait: Seconds that a call may wait for its turn, beyond which it raises QueueTimeout, at once if the line is
-            too long; None: as long as it takes. Walks and streams wait as long as it takes.
+        max_wait: Seconds that a call, or each further attempt of it, may wait for its turn, beyond which it raises
+            QueueTimeout, at once if the line is too long; None: as long as it takes. Walks and streams wait as long as
+            it takes. What other processes have in the line is found out by waiting.
         proxy: The proxy's URL; else HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY hold. Loopback is never proxied.
         transport: An httpx transport to send through; closed with the client.
 

@@ -227,7 +227,7 @@ class GapError(BitminterError):
 
 
 class QueueTimeout(BitminterError):
-    """A call would have waited longer for its turn than its `max_wait`; nothing was sent for it.
+    """A call would have waited longer for its turn than its `max_wait`: it was not sent, or after a failure not again.
 
     Attributes:
         place: Its place in this process's line; 1 is the next. Who waits in other processes is not counted.
