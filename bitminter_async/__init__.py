@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._session.receipt import Receipt
     from ._wire.key import ApiKey
     from .client import Client
+    from .data import converter, from_dict, to_dict, to_json
     from .endpoints.pool import Pool
     from .endpoints.users import Users
     from .errors import (
@@ -99,6 +100,10 @@ __all__ = [
     "WorkerEvent",
     "WorkerGone",
     "WorkerIdle",
+    "converter",
+    "from_dict",
+    "to_dict",
+    "to_json",
 ]
 
 # Who has not set logging up has not asked for log lines; without a handler, Python would print them to stderr.
@@ -106,7 +111,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _MODULES = (
     *("errors", "units", "records", "events", "_wire.key", "_session.receipt", "_session.budget.options"),
-    *("endpoints.pool", "endpoints.users", "watch.stream", "watch.watch", "client"),
+    *("endpoints.pool", "endpoints.users", "watch.stream", "watch.watch", "client", "data"),
 )
 
 

@@ -36,7 +36,7 @@ _NAMES = """
     ChainRound Client ClientClosed DecodeError Fault Forbidden GapError HashRate KeyRefused NotFound Pool PoolStats
     QueueTimeout RateLimited Receipt Redis RequestTimeout Round ServerError Shift StatusError Stream TransportError
     Unauthorized User UserShift Users Watch Work WorkReported Worker WorkerAdded WorkerBack WorkerEvent WorkerGone
-    WorkerIdle
+    WorkerIdle converter from_dict to_dict to_json
 """
 _SIGNATURES: dict[Any, str] = {
     Client: """

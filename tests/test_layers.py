@@ -17,7 +17,7 @@ _LAYERS = [  # from the bottom; a module imports from its own folder and from th
     {"errors", "units", "_call", "_arguments", "_version"},
     {"records"},
     {"events", "_wire", "_lists"},
-    {"_decode"},
+    {"_decode", "data"},
     {"endpoints", "_session"},
     {"watch"},
     {"client"},
@@ -26,7 +26,7 @@ _LAYERS = [  # from the bottom; a module imports from its own folder and from th
 ]
 _LAYER = {name: number for number, names in enumerate(_LAYERS) for name in names}
 _PUBLIC = {  # modules without an underscore: what they hold that is public is imported from the package's front
-    *("client", "errors", "events", "records", "testing", "units"),
+    *("client", "data", "errors", "events", "records", "testing", "units"),
     *("endpoints", "endpoints.pool", "endpoints.users"),
     *("watch", "watch.watch", "watch.stream", "watch.merge"),
     *("local", "local.pool", "local.__main__"),
