@@ -28,6 +28,10 @@ from bitminter_async import (
     WorkerGone,
     WorkerIdle,
     WorkReported,
+    converter,
+    from_dict,
+    to_dict,
+    to_json,
 )
 from bitminter_async.watch.merge import merge
 
@@ -87,6 +91,13 @@ _SIGNATURES: dict[Any, str] = {
     Users.get: """
         (self, name: str | None = None, *, max_age: float | None = None, max_wait: float | None = None) -> User
     """,
+    to_dict: "(record: AttrsInstance | Mapping[str, AttrsInstance], *, derived: bool = False) -> dict[str, Any]",
+    to_json: """
+        (value: AttrsInstance | Mapping[str, AttrsInstance] | tuple[AttrsInstance, ...] | list[AttrsInstance], *,
+        derived: bool = False) -> bytes
+    """,
+    from_dict: "(kind: Any, data: object) -> Any",
+    converter: "(*, derived: bool = False) -> Converter",
 }
 _FIELDS = {
     "PoolStats": "hash_rate: HashRate, active_workers: int, active_users: int",

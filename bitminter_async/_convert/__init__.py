@@ -1,0 +1,1 @@
+"""How cattrs makes records plain data, and plain data records."""
