@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -49,6 +50,10 @@ class Unreadable(Generic[R]):
     def has_known_id(self) -> bool:
         """Whether the pool told its id."""
         return isinstance(self.id, int)
+
+    def seconds(self, moment: Callable[[R], datetime]) -> float:
+        """Return when it happened, as near as is known: when its neighbour did; -inf where there is none."""
+        return moment(self.near).timestamp() if self.near else -math.inf
 
     @property
     def name(self) -> str:

@@ -53,7 +53,11 @@ class End(NamedTuple):
 
     def is_shown_by(self, start: int, page: Sequence[Listed]) -> bool:
         """Tell whether the page at `start` shows nothing further down, although a page may have as many records."""
-        return page[-1].id == self.number and len(page) < self.length if page else start == self.offset
+        if not page:
+            return start == self.offset
+        # What stands for an id that cannot be read may be another on each page.
+        is_same = page[-1].id == self.number if isinstance(page[-1].id, int) else start + len(page) == self.offset
+        return is_same and len(page) < self.length
 
 
 async def page_at(

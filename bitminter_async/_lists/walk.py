@@ -14,17 +14,20 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from attrs import frozen
 
 from .._arguments import MAX_PAGE, check_flag, check_integer
+from ..errors import DecodeError
 from .page import Id, Key, Listed, Unreadable, read_page
 from .place import OVERLAP, End, page_at
 
 __all__ = ["Walk"]
 
 R = TypeVar("R", bound=Listed)
+
+_MOST_ABOVE = 10  # how many records above a page of which no id can be read are asked for as well
 
 _LOGGER = logging.getLogger("bitminter_async")
 
@@ -132,8 +135,7 @@ class Walk(Generic[R]):
         return self._seconds, math.nextafter(self.until.timestamp(), math.inf)
 
     def _seconds(self, record: R | Unreadable[R]) -> float:
-        near: Any = getattr(record, "near", record)  # a record has no such field, and is its own neighbour
-        return self.moment(near).timestamp() if near else -math.inf
+        return record.seconds(self.moment) if isinstance(record, Unreadable) else self.moment(record).timestamp()
 
     def _begins_later(self, page: Sequence[R | Unreadable[R]]) -> bool:
         """Tell whether a page begins with two records, as one may be odd, that are after `until` and its latest."""
@@ -151,7 +153,19 @@ class Walk(Generic[R]):
 
     async def _fetch_page(self, most: int, offset: int) -> tuple[R | Unreadable[R], ...]:
         ask = partial(self.fetch, most, offset)
-        return await read_page(ask, ask)
+        try:
+            return await read_page(ask, ask)
+        except DecodeError as error:
+            # Where no id on a page can be read, those of the records above it tell where it stands.
+            count = len(error.unreadable)
+            above = min(offset, _MOST_ABOVE, MAX_PAGE - count)
+            if error.readable or not count or not above:
+                raise
+            ask = partial(self.fetch, above + count, offset - above)
+            page = (await read_page(ask, ask))[above:]
+            if not page:
+                raise
+            return page
 
 
 def _check_moment(name: str, moment: object) -> None:

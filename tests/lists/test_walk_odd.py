@@ -157,6 +157,7 @@ class Unreadable(MovingList):
 @example(count=120, bad={120}, hide=True, size=50)
 @example(count=120, bad={71, 72, 73}, hide=True, size=50)
 @example(count=120, bad={1}, hide=True, size=50)
+@example(count=3, bad={1}, hide=True, size=3)
 @settings(max_examples=120, deadline=None)
 def test_a_record_that_cannot_be_read_is_skipped_if_so_wanted(count: int, bad: set[int], hide: bool, size: int) -> None:  # noqa: FBT001  # drawn
     """With `skip_unreadable` all others come, each once; without, those that stand before the first of them do."""
@@ -193,6 +194,28 @@ async def test_a_page_of_which_nothing_can_be_told_is_an_error() -> None:
         [row async for row in Unreadable(range(60, 0, -1), set(range(-60, 0))).records(skip_unreadable=True)]
     rows = Unreadable(range(120, 0, -1), set(range(20, 101))).records(skip_unreadable=True)
     assert [row.id async for row in rows] == [*range(120, 100, -1), *range(19, 0, -1)]
+
+
+@pytest.mark.parametrize("count", [4, 49, 50, 51, 52, 97, 98, 99, 120, 146])
+@pytest.mark.parametrize("nameless", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_a_list_may_end_in_records_of_which_nothing_can_be_told(
+    count: int, nameless: int, size: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where not even the ids of the list's last records can be read, those above them come, and then the end."""
+    rows = Unreadable(range(count, 0, -1), set(range(-nameless, 0)))
+    assert rows.walk(skip_unreadable=True, max=size) == list(range(count, nameless, -1))
+    assert caplog.records
+    with pytest.raises(DecodeError):
+        Unreadable(range(count, 0, -1), set(range(-nameless, 0))).walk(max=size)
+
+
+@pytest.mark.parametrize("count", [4, 50, 52, 120])
+@pytest.mark.parametrize("nameless", [1, 2, 3])
+def test_a_list_may_begin_with_records_of_which_nothing_can_be_told(count: int, nameless: int) -> None:
+    """Where not even the ids of the newest records can be read, those below them come all the same."""
+    rows = Unreadable(range(count, 0, -1), {-number for number in range(count - nameless + 1, count + 1)})
+    assert rows.walk(skip_unreadable=True) == list(range(count - nameless, 0, -1))
 
 
 def test_what_cannot_be_read_below_since_ends_no_walk_by_an_error() -> None:
