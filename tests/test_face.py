@@ -69,12 +69,13 @@ _SIGNATURES: dict[Any, str] = {
     Pool.iter_blocks: """
         (self, *, commodity: str | None = None, since: datetime | None = None, until: datetime | None = None,
         after: int | None = None, limit: int | None = None, offset: int = 0, max: int = 50,
-        skip_unreadable: bool = False) -> AsyncGenerator[Block, None]
+        skip_unreadable: bool = False, oldest_first: bool = False, max_age: float | None = None)
+        -> AsyncGenerator[Block, None]
     """,
     Pool.iter_shifts: """
         (self, *, since: datetime | None = None, until: datetime | None = None, after: int | None = None,
-        limit: int | None = None, offset: int = 0, max: int = 50, skip_unreadable: bool = False)
-        -> AsyncGenerator[Shift, None]
+        limit: int | None = None, offset: int = 0, max: int = 50, skip_unreadable: bool = False,
+        oldest_first: bool = False, max_age: float | None = None) -> AsyncGenerator[Shift, None]
     """,
     Watch.blocks: """
         (self, *, every: float = 60.0, after: int | None = None, commodity: str | None = None,

@@ -4,14 +4,16 @@ import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from attrs import frozen
 
+from .._arguments import MAX_PAGE
 from ..errors import DecodeError
 
-__all__ = ["Id", "Key", "Listed", "Unreadable", "read_page"]
+__all__ = ["Id", "Key", "Listed", "Unreadable", "read_page", "read_page_at"]
 
 Id: TypeAlias = int | Fraction
 """An integer, or for a record whose id cannot be read a number between those of its neighbours."""
@@ -20,6 +22,7 @@ Key: TypeAlias = float | Fraction
 """What falls along a list: an id, or a moment in seconds."""
 
 _LONGEST_STEP = 10**8
+_MOST_ABOVE = 10
 _LARGEST = 2**62
 
 
@@ -78,6 +81,28 @@ async def read_page(
     page = await _read(ask)
     is_odd = any(above.id > 2 * below.id + _LONGEST_STEP for above, below in pairwise(page))
     return await _read(again) if is_odd or (page and page[0].id > _LARGEST) else page
+
+
+async def read_page_at(
+    fetch: Callable[[int, int], Awaitable[tuple[R, ...]]], most: int, offset: int
+) -> tuple[R | Unreadable[R], ...]:
+    """Return the page of at most so many records after skipping so many, as `read_page` does.
+
+    Where no id on it can be read, those of the records above it tell where it stands: it is asked for with some.
+    """
+    ask = partial(fetch, most, offset)
+    try:
+        return await read_page(ask, ask)
+    except DecodeError as error:
+        count = len(error.unreadable)
+        above = min(offset, _MOST_ABOVE, MAX_PAGE - count)
+        if error.readable or not count or not above:
+            raise
+        ask = partial(fetch, above + count, offset - above)
+        page = (await read_page(ask, ask))[above:]
+        if not page:
+            raise
+        return page
 
 
 async def _read(ask: Callable[[], Awaitable[tuple[R, ...]]]) -> tuple[R | Unreadable[R], ...]:

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 
 from .._arguments import MAX_PAGE
-from .page import Id, Listed, Unreadable, read_page
+from .page import Id, Listed, Unreadable, read_page, read_page_at
 from .place import OVERLAP, likely_offset, page_at
 
 __all__ = ["Tail"]
@@ -26,6 +26,8 @@ class Tail(Generic[R]):
 
     def __init__(self, fetch: Callable[..., Awaitable[tuple[R, ...]]]) -> None:
         self._fetch = fetch
+        self.newest: Id | None = None
+        """The id of the newest record, when the newest page was read last."""
         self._next: int | None = None  # the offset of the page to read next on the way up
         self._last_stood = 0  # on the way up: the offset at which the last record known stood in the page before
 
@@ -74,11 +76,12 @@ class Tail(Generic[R]):
         return await page_at(self._fetch_anew, attrgetter("id"), number, offset, last=number)
 
     async def _newest(self) -> tuple[R | Unreadable[R], ...]:
-        return await read_page(partial(self._fetch, max=MAX_PAGE), self._ask_anew(MAX_PAGE, 0))
+        page = await read_page(partial(self._fetch, max=MAX_PAGE), partial(self._ask_anew, MAX_PAGE, 0))
+        self.newest = page[0].id if page else None
+        return page
 
     async def _fetch_anew(self, most: int, offset: int) -> tuple[R | Unreadable[R], ...]:
-        ask = self._ask_anew(most, offset)
-        return await read_page(ask, ask)
+        return await read_page_at(self._ask_anew, most, offset)
 
-    def _ask_anew(self, most: int, offset: int) -> Callable[[], Awaitable[tuple[R, ...]]]:
-        return partial(self._fetch, max=most, offset=offset, max_age=0.0)
+    async def _ask_anew(self, most: int, offset: int) -> tuple[R, ...]:
+        return await self._fetch(max=most, offset=offset, max_age=0.0)

@@ -10,24 +10,22 @@ only where another beside it shows the same.
 
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from .._arguments import MAX_PAGE, check_flag, check_integer
-from ..errors import DecodeError
-from .page import Id, Key, Listed, Unreadable, read_page
+from .._arguments import MAX_PAGE, check_flag, check_integer, check_seconds
+from .page import Id, Key, Listed, Unreadable, read_page_at
 from .place import OVERLAP, End, page_at
 
-__all__ = ["Walk"]
+__all__ = ["Walk", "begins_later", "check_moments"]
 
 R = TypeVar("R", bound=Listed)
-
-_MOST_ABOVE = 10  # how many records above a page of which no id can be read are asked for as well
 
 _LOGGER = logging.getLogger("bitminter_async")
 
@@ -37,7 +35,7 @@ class Walk(Generic[R]):
     """What to walk over, and from where to where.
 
     Args:
-        fetch: Brings the page of at most so many records after skipping so many: `await fetch(max, offset)`.
+        fetch: Brings the page of at most so many records after skipping so many: `await fetch(max_age, max, offset)`.
         moment: Tells when a record happened.
         since: The earliest moment wanted, included.
         until: The latest moment wanted, included.
@@ -46,13 +44,14 @@ class Walk(Generic[R]):
         offset: How many records of the pool's list are skipped.
         max: How many new records a page brings, 1 to 50.
         skip_unreadable: Whether the walk passes over records that cannot be read, with a WARNING for each.
+        max_age: Seconds that a page may be old; None: each is asked anew.
 
     Raises:
         ValueError: A bound is out of range, a moment has no time zone, or `since` is later than `until`.
         TypeError: A bound is of the wrong type.
     """
 
-    fetch: Callable[[int, int], Awaitable[tuple[R, ...]]]
+    fetch: Callable[[float, int, int], Awaitable[tuple[R, ...]]]
     moment: Callable[[R], datetime]
     since: datetime | None
     until: datetime | None
@@ -61,12 +60,10 @@ class Walk(Generic[R]):
     offset: int
     max: int
     skip_unreadable: bool = False
+    max_age: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        _check_moment("since", self.since)
-        _check_moment("until", self.until)
-        if self.since and self.until and self.until < self.since:
-            raise ValueError(f"since must not be later than until, {self.until}, but is {self.since}")
+        check_moments(self.since, self.until)
         if self.after is not None:
             check_integer("after", self.after, 0)
         if self.limit is not None:
@@ -74,6 +71,8 @@ class Walk(Generic[R]):
         check_integer("offset", self.offset, 0)
         check_integer("max", self.max, 1, MAX_PAGE)
         check_flag("skip_unreadable", self.skip_unreadable)
+        if self.max_age is not None:
+            check_seconds("max_age", self.max_age)
 
     async def records(self) -> AsyncGenerator[R, None]:
         """Yield the records, newest first, each once. No page is fetched before it is needed.
@@ -94,7 +93,7 @@ class Walk(Generic[R]):
             key, place = self._next_place(last)
             size = int(min(self.max, left, MAX_PAGE - overlap)) + overlap
             start, page, is_end = await page_at(
-                self._fetch_page,
+                partial(self._fetch_page, chain([0.0 if end else self.max_age or 0.0], repeat(0.0))),
                 key,
                 place,
                 start,
@@ -138,10 +137,7 @@ class Walk(Generic[R]):
         return record.seconds(self.moment) if isinstance(record, Unreadable) else self.moment(record).timestamp()
 
     def _begins_later(self, page: Sequence[R | Unreadable[R]]) -> bool:
-        """Tell whether a page begins with two records, as one may be odd, that are after `until` and its latest."""
-        first, *others = map(self._seconds, page)
-        second = others[0] if others else first
-        return first >= second >= max([self._next_place(None)[1], *others])
+        return begins_later([*map(self._seconds, page)], float(self._next_place(None)[1]))
 
     def _is_past(self, record: R | Unreadable[R]) -> bool:
         return self.after is not None and record.id <= self.after
@@ -151,21 +147,25 @@ class Walk(Generic[R]):
             raise record.error
         _LOGGER.warning("%s cannot be read, and is skipped: %s", record.name, record.error.summary)
 
-    async def _fetch_page(self, most: int, offset: int) -> tuple[R | Unreadable[R], ...]:
-        ask = partial(self.fetch, most, offset)
-        try:
-            return await read_page(ask, ask)
-        except DecodeError as error:
-            # Where no id on a page can be read, those of the records above it tell where it stands.
-            count = len(error.unreadable)
-            above = min(offset, _MOST_ABOVE, MAX_PAGE - count)
-            if error.readable or not count or not above:
-                raise
-            ask = partial(self.fetch, above + count, offset - above)
-            page = (await read_page(ask, ask))[above:]
-            if not page:
-                raise
-            return page
+    async def _fetch_page(self, ages: Iterator[float], most: int, offset: int) -> tuple[R | Unreadable[R], ...]:
+        # An old page proves as much as a new one where it shows what is sought, since each is one snapshot. Where it
+        # does not, others as old would be no better; and an older page than the one before is no proof of the end.
+        return await read_page_at(partial(self.fetch, next(ages)), most, offset)
+
+
+def begins_later(seconds: Sequence[float], place: float) -> bool:
+    """Tell whether a page, by its moments, begins with two, as one may be odd, that are its latest and at `place`."""
+    first, *others = seconds
+    second = others[0] if others else first
+    return first >= second >= max([place, *others])
+
+
+def check_moments(since: object, until: object) -> None:
+    """Raise TypeError unless both are a datetime or None, ValueError unless they are aware and in order."""
+    _check_moment("since", since)
+    _check_moment("until", until)
+    if isinstance(since, datetime) and isinstance(until, datetime) and until < since:
+        raise ValueError(f"since must not be later than until, {until}, but is {since}")
 
 
 def _check_moment(name: str, moment: object) -> None:

@@ -172,3 +172,52 @@ async def test_a_walk_on_a_busy_day_takes_half_more_requests_at_most() -> None:
         assert busy.now - still.now > timedelta(hours=8)
     assert busy_requests <= 1.5 * len(still.requests)
     assert len(busy.requests) - busy_requests <= 1.5 * len(still.requests)
+
+
+@pytest.mark.parametrize("what", ["iter_blocks", "iter_shifts"])
+async def test_the_oldest_come_first_on_request(what: str) -> None:
+    """A sync goes from the oldest, an id or a moment to the newest, and asks each page anew."""
+    pool = LocalPool()
+    async with pool.client() as client:
+        walk = getattr(client.pool, what)
+        newest_first = [record async for record in walk()]
+        assert [record async for record in walk(oldest_first=True)] == newest_first[::-1]
+        after = newest_first[60]
+        sent = len(pool.requests)
+        assert await ids(walk(oldest_first=True, after=after.id, limit=5)) == [
+            record.id for record in newest_first[59:54:-1]
+        ]
+        assert len(pool.requests) > sent
+        moment = after.generated if isinstance(after, Block) else after.completed
+        assert await ids(walk(oldest_first=True, since=moment)) == [record.id for record in newest_first[60::-1]]
+        assert not await ids(walk(oldest_first=True, after=newest_first[0].id))
+
+
+@pytest.mark.parametrize("what", ["iter_blocks", "iter_shifts"])
+async def test_pages_may_be_old_on_request(what: str) -> None:
+    """A walk whose pages may be as old as the one before it asks nothing where that ended by a limit."""
+    pool = LocalPool()
+    async with pool.client() as client:
+        walk = getattr(client.pool, what)
+        first = await ids(walk(limit=120))
+        sent = len(pool.requests)
+        assert await ids(walk(limit=120, max_age=60)) == first
+        assert len(pool.requests) == sent
+        assert await ids(walk(limit=120)) == first
+        assert len(pool.requests) == sent + 3
+
+
+@pytest.mark.parametrize("what", ["iter_blocks", "iter_shifts"])
+async def test_what_has_no_meaning_together_is_refused(what: str) -> None:
+    """What a sync has no use for is named before anything is sent, and so is an age that is none."""
+    fake = Fake()
+    async with make_client(fake) as client:
+        walk = getattr(client.pool, what)
+        for odd in ({"offset": 5}, {"max": 20}, {"max_age": 0}):
+            with pytest.raises(ValueError, match=f"{next(iter(odd))} cannot be given with oldest_first=True"):
+                walk(oldest_first=True, **odd)
+        with pytest.raises(TypeError, match="oldest_first must be True or False, not int"):
+            walk(oldest_first=1)
+        with pytest.raises(ValueError, match="max_age must be a number of seconds, 0 or more, not -1"):
+            walk(max_age=-1)
+    assert not fake.paths

@@ -207,7 +207,7 @@ def test_nothing_is_asked_before_it_is_needed() -> None:
     still = MovingList(range(200, 0, -1))
 
     async def stop_early() -> None:
-        records = Walk(still.fetch, attrgetter("at"), **ALL).records()
+        records = Walk(still.fetch_aged, attrgetter("at"), **ALL).records()
         assert still.asked == []
         async for row in records:
             if row.id == 151:
@@ -278,5 +278,5 @@ def test_wrong_bounds_are_named_before_anything_is_asked(
     """A bound that cannot be is refused when the walk is made, by its name."""
     still = MovingList([3, 2, 1])
     with pytest.raises(error, match=match):
-        Walk(still.fetch, attrgetter("at"), **ALL | wanted)
+        Walk(still.fetch_aged, attrgetter("at"), **ALL | wanted)
     assert still.asked == []

@@ -8,10 +8,12 @@ from typing import Any
 
 import attrs
 
+from bitminter_async._lists.climb import Climb
 from bitminter_async._lists.walk import Walk
 
 START = datetime(2014, 3, 1, tzinfo=UTC)
 ALL: dict[str, Any] = {"since": None, "until": None, "after": None, "limit": None, "offset": 0, "max": 50}
+UPWARDS: dict[str, Any] = {"since": None, "until": None, "after": None, "limit": None}
 
 
 def moment_of(number: float) -> datetime:
@@ -59,6 +61,11 @@ class MovingList:
         self.move(self)
         return page
 
+    async def fetch_aged(self, max_age: float, most: int, offset: int) -> tuple[Row, ...]:
+        """Answer one page, which is always new."""
+        assert max_age >= 0
+        return await self.fetch(most, offset)
+
     @property
     def stable(self) -> set[int]:
         """The ids that were there in every snapshot."""
@@ -72,7 +79,16 @@ class MovingList:
 
     def records(self, **wanted: Any) -> AsyncGenerator[Row, None]:
         """Walk over the rows."""
-        return Walk(self.fetch, attrgetter("at"), **ALL | wanted).records()
+        return Walk(self.fetch_aged, attrgetter("at"), **ALL | wanted).records()
+
+    def climb(self, **wanted: Any) -> list[int]:
+        """Climb to the newest and return the ids."""
+        records = Climb(self.fetch, attrgetter("at"), **UPWARDS | wanted).records()
+
+        async def collect() -> list[int]:
+            return [row.id async for row in records]
+
+        return asyncio.run(collect())
 
     def walk(self, **wanted: Any) -> list[int]:
         """Walk to the end and return the ids."""
