@@ -31,6 +31,10 @@ _TESTS = [code for code in _PYTHON if "def test_" in code]
 @pytest.mark.parametrize("code", _PROGRAMS, ids=lambda code: str(_PROGRAMS.index(code)))
 async def test_a_snippet_runs(code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A snippet runs against a pool that the environment names, sends something, and prints something."""
+    for library in re.findall(r"^(?:from|import) (fastapi|pandas|polars)", code, re.MULTILINE):
+        pytest.importorskip(
+            library
+        )  # of the extra `check`: a snippet shows how records go there, where it is installed
     pool = LocalPool(speed=1.0, now=datetime.now(UTC))
     monkeypatch.setenv("BITMINTER_KEY", pool.add_user("demo"))
     pool.set_worker_alive("demo", "rig1", alive=False)
