@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from attrs import frozen
 
 from .._arguments import MAX_PAGE, check_flag, check_integer
-from .page import Id, Listed, Unreadable, read_page_at
+from .page import Id, Listed, Unreadable, read_page_at, seconds_of
 from .place import OVERLAP, page_at
 from .tail import Tail
 from .walk import begins_later, check_moments
@@ -126,7 +126,7 @@ class Climb(Generic[R]):
         return -1 if is_end else math.ceil(page[-1].id) - 1
 
     def _seconds(self, record: R | Unreadable[R]) -> float:
-        return record.seconds(self.moment) if isinstance(record, Unreadable) else self.moment(record).timestamp()
+        return seconds_of(record, self.moment)
 
     def _begins_later(self, place: float, page: Sequence[R | Unreadable[R]]) -> bool:
         return begins_later([*map(self._seconds, page)], place)

@@ -13,7 +13,7 @@ from attrs import frozen
 from .._arguments import MAX_PAGE
 from ..errors import DecodeError
 
-__all__ = ["Id", "Key", "Listed", "Unreadable", "read_page", "read_page_at"]
+__all__ = ["Id", "Key", "Listed", "Unreadable", "read_page", "read_page_at", "seconds_of"]
 
 Id: TypeAlias = int | Fraction
 """An integer, or for a record whose id cannot be read a number between those of its neighbours."""
@@ -54,16 +54,20 @@ class Unreadable(Generic[R]):
         """Whether the pool told its id."""
         return isinstance(self.id, int)
 
-    def seconds(self, moment: Callable[[R], datetime]) -> float:
-        """Return when it happened, as near as is known: when its neighbour did; -inf where there is none."""
-        return moment(self.near).timestamp() if self.near else -math.inf
-
     @property
     def name(self) -> str:
         """What a log calls it."""
         if self.has_known_id:
             return f"the record with id {self.id}"
         return f"a record next to the one with id {self.near.id}" if self.near else "a record"
+
+
+def seconds_of(record: R | Unreadable[R], moment: Callable[[R], datetime]) -> float:
+    """Return when a record happened; where it cannot be read, when its neighbour did; -inf where there is none."""
+    near: Any = record
+    if isinstance(record, Unreadable):
+        near = record.near  # pyright: ignore[reportUnknownMemberType]  # it is one of these records
+    return moment(near).timestamp() if near else -math.inf
 
 
 async def read_page(

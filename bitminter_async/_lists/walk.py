@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 from attrs import frozen
 
 from .._arguments import MAX_PAGE, check_flag, check_integer, check_seconds
-from .page import Id, Key, Listed, Unreadable, read_page_at
+from .page import Id, Key, Listed, Unreadable, read_page_at, seconds_of
 from .place import OVERLAP, End, page_at
 
 __all__ = ["Walk", "begins_later", "check_moments"]
@@ -134,7 +134,7 @@ class Walk(Generic[R]):
         return self._seconds, math.nextafter(self.until.timestamp(), math.inf)
 
     def _seconds(self, record: R | Unreadable[R]) -> float:
-        return record.seconds(self.moment) if isinstance(record, Unreadable) else self.moment(record).timestamp()
+        return seconds_of(record, self.moment)
 
     def _begins_later(self, page: Sequence[R | Unreadable[R]]) -> bool:
         return begins_later([*map(self._seconds, page)], float(self._next_place(None)[1]))

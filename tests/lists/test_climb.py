@@ -114,12 +114,16 @@ def test_a_list_that_grows_faster_than_it_is_read_has_an_end(pace: int) -> None:
     assert growing.climb(after=100) == list(range(101, 401))
 
 
+def _after(found: list[int]) -> dict[str, Any]:
+    return UPWARDS | {"after": found[-1] if found else None}
+
+
 async def test_it_is_taken_up_again_from_the_last_id() -> None:
     """What was broken off goes on after the last record that came, without a double or a gap, and holds one page."""
     moving = MovingList(range(400, 0, -1), lambda a_list: a_list.grow(3))
     found: list[int] = []
     while not found or found[-1] < 400:
-        climb = Climb(moving.fetch, attrgetter("at"), **UPWARDS | {"after": found[-1] if found else None}).records()
+        climb = Climb(moving.fetch, attrgetter("at"), **_after(found)).records()
         async for row in climb:
             found.append(row.id)
             if len(found) % 37 == 0:
@@ -198,7 +202,8 @@ def test_wrong_bounds_are_named_before_anything_is_asked() -> None:
     """Bounds that leave nothing, or are of no use, raise at once."""
     a_list = MovingList(range(9, 0, -1))
     climb = partial(Climb, a_list.fetch, attrgetter("at"))
-    for wanted in ({"since": moment_of(9), "until": moment_of(8)}, {"after": -1}, {"limit": -1}):
+    odd: list[dict[str, Any]] = [{"since": moment_of(9), "until": moment_of(8)}, {"after": -1}, {"limit": -1}]
+    for wanted in odd:
         with pytest.raises(ValueError, match=r"since must not be later|must be 0 or more"):
             climb(**UPWARDS | wanted)
     assert not a_list.asked

@@ -57,7 +57,7 @@ def test_old_pages_and_new_ones_make_a_whole(
     schedule = iter(moves)
 
     def move(a_list: MovingList, change: tuple[int, list[int]] | None = None) -> None:
-        added, withdrawn = change or next(schedule, (0, []))
+        added, withdrawn = change or next(schedule, (0, list[int]()))
         for place in withdrawn:
             if place < len(a_list.rows):
                 del a_list.rows[place]
