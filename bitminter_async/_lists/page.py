@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
@@ -64,9 +64,7 @@ class Unreadable(Generic[R]):
 
 def seconds_of(record: R | Unreadable[R], moment: Callable[[R], datetime]) -> float:
     """Return when a record happened; where it cannot be read, when its neighbour did; -inf where there is none."""
-    near: Any = record
-    if isinstance(record, Unreadable):
-        near = record.near  # pyright: ignore[reportUnknownMemberType]  # it is one of these records
+    near = cast("R | None", record.near if isinstance(record, Unreadable) else record)  # pyright: ignore[reportUnknownMemberType]  # it is one of these records
     return moment(near).timestamp() if near else -math.inf
 
 
