@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
@@ -65,20 +64,20 @@ class Fleet:
     same: bool = False
     alone: float | None = None
     origin: str = POOL
-    _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def __enter__(self) -> Self:
         Path(self.log).touch()
         spec = json.dumps({name.strip("_"): value for name, value in asdict(self).items() if not name.startswith("_")})
         command = [sys.executable, "-m", "tests.support.fleet", spec]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own
+        # A group of their own, which is ours to kill: a process's id may be another's by then.
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, process_group=0)  # noqa: S603  # our own
         return self
 
     def __exit__(self, *_: object) -> None:
-        process = cast("subprocess.Popen[str]", self._process)
-        process.kill()
-        for pid in {event.pid for event in self.events()}:
-            _kill(pid)
+        process = cast("subprocess.Popen[bytes]", self._process)
+        if process.poll() is None:  # else all have ended, as it waits for its children
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
     @property
@@ -100,13 +99,13 @@ class Fleet:
     def wait_for(self, what: str, count: int = 1) -> list[Event]:
         """Wait until something has happened so often, and return when."""
         while len(events := self.events(what)) < count:
-            assert cast("subprocess.Popen[str]", self._process).poll() in {None, 0}, "the fleet has failed"
+            assert cast("subprocess.Popen[bytes]", self._process).poll() in {None, 0}, "the fleet has failed"
             time.sleep(0.01)
         return events
 
     def join(self) -> None:
         """Wait until all have ended."""
-        assert cast("subprocess.Popen[str]", self._process).wait() == 0
+        assert cast("subprocess.Popen[bytes]", self._process).wait() == 0
 
     def gaps(self) -> list[float]:
         """The times between two requests that left, whoever sent them."""
@@ -120,11 +119,6 @@ class Fleet:
             in_the_air += (event.what == "left") - (event.what == "back")
             most = max(most, in_the_air)
         return most
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def budget_of(url: str, *, interval: float = 0.0, timeout: float = 5.0, **others: Any) -> RedisBudget:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Generator
@@ -65,6 +66,16 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def stop(self) -> None:
+        """Let it answer nothing, until it goes on."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again, also what it was asked meanwhile."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def call(self, *command: str | bytes | float) -> Any:
         """Return what it says to a command."""
         with cast("Any", redis.Redis)(unix_socket_path=self.socket) as client:
@@ -124,11 +135,11 @@ class Members:
     asked: list[tuple[str, float]] = field(factory=list[tuple[str, float]])
     budgets: list[RedisBudget] = field(factory=list[RedisBudget])
 
-    def join(self, url: str | None = None, **options: Any) -> Asker:
-        """Make a member."""
+    def join(self, url: str | None = None, *, known: bool = True, **options: Any) -> Asker:
+        """Make a member; unless `known`, the server may have to pass a lease first."""
         given: dict[str, Any] = {"origin": self.origin} | options
         budget = budget_of(url or self.server.url, **given)
-        if not self.budgets:
+        if known and not self.budgets:
             self.server.know(budget)
         self.budgets.append(budget)
         return Asker(budget, self.asked)

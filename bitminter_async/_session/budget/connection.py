@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from ...errors import BudgetUnreachable
 
-__all__ = ["MICROSECONDS", "TIMEOUT", "Connection", "Reply", "microseconds"]
+__all__ = ["MICROSECONDS", "TIMEOUT", "Connection", "Reply", "check_url", "microseconds"]
 
 MICROSECONDS = 1e6
 
@@ -80,14 +80,17 @@ class Connection:
         self._where = _without_user_info(url)
         self._channels = channels
         self._on_message = on_message
-        common: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "protocol": 2}
+        common: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "protocol": 2, "decode_responses": False}
         # Once more on a fresh connection: that a server has restarted, an idle one does not tell.
         once_more = Retry(NoBackoff(), 1)
         kind = cast("Any", redis.asyncio.Redis)  # much of which is not typed
-        self._commands = kind.from_url(
-            url, socket_timeout=TIMEOUT, single_connection_client=True, retry=once_more, **common
+        self._commands = kind.from_url(url, single_connection_client=True)
+        self._messages = kind.from_url(url)
+        # Not passed before, or what the URL says of them would win.
+        self._commands.connection_pool.connection_kwargs.update(common, socket_timeout=TIMEOUT, retry=once_more)
+        self._messages.connection_pool.connection_kwargs.update(
+            common, socket_timeout=None, retry=Retry(NoBackoff(), 0)
         )
-        self._messages = kind.from_url(url, socket_timeout=None, retry=Retry(NoBackoff(), 0), **common)
         self._listening: asyncio.Task[None] | None = None
         self._subscribed: asyncio.Future[None]
 
@@ -98,10 +101,11 @@ class Connection:
             BudgetUnreachable: Redis cannot be reached, or refuses.
         """
         try:
-            try:
-                said = await self._commands.evalsha(_SHA, len(keys), *keys, *args)
-            except NoScriptError:  # a server that began anew
-                said = await self._commands.eval(_SCRIPT, len(keys), *keys, *args)
+            async with asyncio.timeout(2 * TIMEOUT):  # what runs before it included
+                try:
+                    said = await self._commands.evalsha(_SHA, len(keys), *keys, *args)
+                except NoScriptError:  # a server that began anew
+                    said = await self._commands.eval(_SCRIPT, len(keys), *keys, *args)
         except (RedisError, OSError) as exc:
             raise self._unreachable(exc) from None
         return Reply.of(cast("list[bytes]", said))
@@ -114,6 +118,7 @@ class Connection:
         """
         if self._listening is None or self._listening.done():
             self._subscribed = asyncio.get_running_loop().create_future()
+            self._subscribed.add_done_callback(_forget)
             self._listening = asyncio.create_task(self._listen(self._subscribed))
         try:
             async with asyncio.timeout(2 * TIMEOUT):
@@ -128,7 +133,7 @@ class Connection:
                 missing = len(self._channels)
                 async for message in pubsub.listen():
                     if message["type"] == "message":
-                        self._on_message(message["channel"].decode(), message["data"].decode())
+                        self._on_message(message["channel"].decode(), message["data"].decode(errors="replace"))
                         continue
                     missing -= 1
                     if not missing:
@@ -142,18 +147,34 @@ class Connection:
     def _unreachable(self, exc: Exception) -> BudgetUnreachable:
         return BudgetUnreachable(f"the budget at {self._where} cannot be reached: {type(exc).__name__}: {exc}")
 
-    async def aclose(self) -> None:
-        """Close both. Closing twice is fine."""
+    async def stop_listening(self) -> None:
+        """Hear nothing any more."""
         if self._listening:
             self._listening.cancel()
             await asyncio.wait([self._listening])
+
+    async def aclose(self) -> None:
+        """Close both, once nothing is heard any more. Closing twice is fine."""
         await self._commands.aclose()
         await self._messages.aclose()
 
 
+def check_url(url: str) -> None:
+    """Raise ValueError unless redis-py takes the options in the URL."""
+    try:
+        cast("Any", redis.asyncio.ConnectionPool).from_url(url).make_connection()
+    except (TypeError, ValueError, RedisError):
+        raise ValueError("the URL of Redis has an option that redis-py does not know, or cannot read") from None
+
+
 def _without_user_info(url: str) -> str:
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _forget(subscribed: asyncio.Future[None]) -> None:
+    if not subscribed.cancelled():
+        subscribed.exception()  # it has been told, or nobody waits for it any more
 
 
 def microseconds(seconds: float) -> int:

@@ -30,7 +30,7 @@ class Question:
     def open(self, said: Reply) -> tuple[bytes, float] | None:
         """Return an answer's body and age; None where there is none, or none that can be opened."""
         stamp, sealed = said.answer[:STAMP], said.answer[STAMP:]
-        body = self.seal.open(sealed, self.name + stamp.decode()) if stamp else None
+        body = self.seal.open(sealed, self.name + stamp.decode("latin-1")) if stamp else None
         return None if body is None else (body, said.span)
 
 
@@ -69,8 +69,6 @@ class Lease:
     ahead: float = 0.0
     """Seconds by which the server's clock is ahead of the loop's."""
     departed: float | None = None
-    rested: float = 0.0
-    why: str = ""
     slowed: float = 0.0
 
     async def depart(self) -> None:
@@ -82,7 +80,6 @@ class Lease:
 
     async def rest(self, seconds: float, reason: RateLimited | Blocked) -> None:
         """Give nobody a turn for so many seconds."""
-        self.rested, self.why = seconds, f"{type(reason).__name__} {reason.status}"
         await self.pace.rest(seconds, reason)
 
     async def slow_down(self) -> None:

@@ -9,6 +9,7 @@ from ..._arguments import check_seconds
 __all__ = ["Redis"]
 
 _SCHEMES = ("redis", "rediss", "unix")
+_UNREADABLE = "the URL of Redis cannot be read: in a password, write / as %2F, # as %23, ? as %3F and @ as %40"
 
 
 @frozen
@@ -34,7 +35,14 @@ class Redis:
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.url, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may not check types
             raise TypeError(f"the URL of Redis must be a string, not {type(self.url).__name__}")
-        if urlsplit(self.url).scheme not in _SCHEMES:
+        try:
+            parts = urlsplit(self.url)
+            parts.port  # noqa: B018  # which raises, and would show what it cannot read: part of a password, it may be
+        except ValueError:
+            raise ValueError(_UNREADABLE) from None
+        if parts.scheme not in _SCHEMES:
             raise ValueError("the URL of Redis must begin with redis://, rediss:// or unix://")
+        if parts.fragment or (parts.scheme != "unix" and "@" in parts.path + parts.query):
+            raise ValueError(_UNREADABLE)
         if self.alone is not None:
             check_seconds("alone", self.alone, above_zero=True)

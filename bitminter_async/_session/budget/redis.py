@@ -33,10 +33,10 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from ...errors import BudgetUnreachable
+from ...errors import BitminterError, BudgetUnreachable
 from ..cache import Moment
 from .base import Turn, TurnLost, Wish
-from .connection import MICROSECONDS, TIMEOUT, Connection, Reply, microseconds
+from .connection import MICROSECONDS, TIMEOUT, Connection, Reply, check_url, microseconds
 from .lease import STAMP, Lease, Question, Waiter, now, reason_of
 from .options import Redis
 from .pace import Pace
@@ -73,6 +73,7 @@ class RedisBudget(Pace):
         self, options: Redis, *, origin: str, base_url: str, interval: float, patience: float, timeout: float
     ) -> None:
         super().__init__(interval, patience, origin)
+        check_url(options.url)
         self._options = options
         self._where = origin
         self._salt = salt_of(base_url)
@@ -86,7 +87,8 @@ class RedisBudget(Pace):
         self._ahead = 0  # who stood before this process's waiter
         self._sharers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._alone_from: float | None = None  # while Redis cannot be reached
+        self._outage: BudgetUnreachable | None = None  # while Redis cannot be reached
+        self._alone_from = 0.0
 
     async def fetch(self, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         """Return what another has fetched, or wait for a turn and return what `send` brings, which is awaited in it.
@@ -99,7 +101,7 @@ class RedisBudget(Pace):
         line = self._state.line
         if wish.max_age and not line.is_free and (found := await self._look(question)):
             return wish.unpack(*found)
-        await line.enter(wish, self.refusal)
+        await line.enter(wish, self._in_vain)
         try:
             while True:
                 got = await self._wait_for_turn(question)
@@ -107,6 +109,7 @@ class RedisBudget(Pace):
                     return wish.unpack(*got)
                 with suppress(TurnLost):
                     return await self._use(got, question, wish, send)
+                await self._wait_until_due()
         finally:
             self._ended = now()
             line.leave()
@@ -130,7 +133,7 @@ class RedisBudget(Pace):
 
     async def _look(self, question: Question) -> tuple[bytes, float] | None:
         with suppress(BudgetUnreachable):
-            return question.open(await self._run("look", "", question))
+            return question.open(await asyncio.shield(self._run("look", "", question)))
         return None
 
     async def _wait_for_turn(self, question: Question) -> Lease | tuple[bytes, float]:
@@ -138,21 +141,25 @@ class RedisBudget(Pace):
         number = str(next(self._numbers))
         ticket = self._ticket(number)
         waiter = self._waiter = Waiter(number, question.name)
-        verb, is_in_line = "ask", False
+        verb = "ask"
+        asking: asyncio.Task[Reply] | None = None  # while we may stand in the line
         try:
             while True:
-                waiter.look_at, begun = float("inf"), Moment.now(now)
+                waiter.look_at = float("inf")
                 try:
                     await self._connect().listen()
-                    is_in_line = True
-                    said = await self._run(verb, ticket, question)
+                    begun = Moment.now(now)
+                    asking = self._run(verb, ticket, question)
+                    # Shielded: a command that is cut short may still be carried out, after what takes it back.
+                    said = await asyncio.shield(asking)
                 except BudgetUnreachable as error:
-                    is_in_line = False
+                    asking = None
                     if turn := self._go_alone(error, waiter):
                         return turn
                 else:
                     self._end_of_outage()
-                    is_in_line = said.what == "wait"
+                    if said.what != "wait":
+                        asking = None
                     self._learn(said)
                     if said.what == "turn":
                         self._note_wait(question.arrived)
@@ -167,8 +174,8 @@ class RedisBudget(Pace):
                 await waiter.wait()
         finally:
             self._waiter = None
-            if is_in_line:
-                self._spawn(self._leave(ticket))
+            if asking:
+                self._spawn(self._leave(ticket, asking))
 
     def _learn(self, said: Reply) -> None:
         self._ahead, self._sharers = said.before, said.sharers
@@ -188,7 +195,9 @@ class RedisBudget(Pace):
     async def _use(self, turn: Lease, question: Question, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         body: bytes | None = None
         try:
-            await self._wait_until_due()  # Redis may have lost what this process knows
+            # Redis may have lost what this process knows; or a request that began now might outlast the lease.
+            if self.due_in or turn.begun.age(now) >= _MARGIN:
+                raise TurnLost
             fetched = await send(turn)
             body = wish.pack(fetched)
             return fetched
@@ -204,13 +213,15 @@ class RedisBudget(Pace):
                 stamp = f"{microseconds(turn.departed + turn.ahead):0{STAMP}}"
                 kept = stamp.encode() + question.seal.close(body, question.name + stamp)
         keep_for = int(min(max(question.max_age, _KEPT_FOR[0]), _KEPT_FOR[1]))
-        rest, slowed = microseconds(turn.rested), microseconds(turn.slowed)
-        await self._done(
-            turn.ticket, question.name, turn.fence, ago, rest, turn.why, slowed, question.name, kept, keep_for
-        )
+        slowed = microseconds(turn.slowed)
+        await self._done(turn.ticket, question.name, turn.fence, ago, slowed, question.name, kept, keep_for)
 
-    async def _leave(self, ticket: str) -> None:
-        await self._done(ticket, "", "", -1, 0, "", 0, "", b"", 1)
+    async def _leave(self, ticket: str, asking: "asyncio.Task[Reply] | None" = None) -> None:
+        fence = ""
+        if asking:
+            with suppress(BudgetUnreachable):
+                fence = (await asking).fence  # that of our turn, if it has come just now
+        await self._done(ticket, "", fence, -1, 0, "", b"", 1)
 
     async def _done(self, ticket: str, question: str, *args: str | bytes | float) -> None:
         try:
@@ -218,15 +229,16 @@ class RedisBudget(Pace):
         except BudgetUnreachable as error:
             self._begin_of_outage(error)
 
-    async def _run(self, verb: str, ticket: str, question: Question) -> Reply:
+    def _run(self, verb: str, ticket: str, question: Question) -> asyncio.Task[Reply]:
         waited, max_age = microseconds(now() - question.arrived), microseconds(question.max_age)
-        # Shielded: a command that is cut short may still be carried out, after the one that takes it back.
-        return await asyncio.shield(self._spawn(self._script(verb, ticket, question.name, waited, max_age)))
+        return self._spawn(self._script(verb, ticket, question.name, waited, max_age))
 
     async def _script(self, verb: str, ticket: str, question: str, *args: str | bytes | float) -> Reply:
         keys = [self._name, f"{self._name}:line", f"{self._name}:answer:{question}"]
-        lease, grace = microseconds(self._lease), microseconds(_GRACE)
-        return await self._connect().run(keys, verb, ticket, lease, grace, *args)
+        lease, grace, rest = microseconds(self._lease), microseconds(_GRACE), microseconds(self._state.rest_left)
+        reason = self._state.rest_reason
+        why = f"{type(reason).__name__} {reason.status}" if reason else ""
+        return await self._connect().run(keys, verb, ticket, lease, grace, rest, why, *args)
 
     def _hear(self, channel: str, message: str) -> None:
         waiter = self._waiter
@@ -234,7 +246,10 @@ class RedisBudget(Pace):
         if channel == self._own_channel and (waiter is None or number != waiter.number):
             self._spawn(self._leave(self._ticket(number)))  # it waits no more: let the next be called
         elif waiter and channel == self._own_channel:
-            waiter.look(int(span) / MICROSECONDS if span.isdecimal() else 0.0)
+            within = 0.0
+            with suppress(ValueError):  # somebody else's message
+                within = float(span) / MICROSECONDS
+            waiter.look(within)
         elif waiter and message in {"", "rest", waiter.question}:
             waiter.look(0.0)
 
@@ -244,28 +259,34 @@ class RedisBudget(Pace):
     def _go_alone(self, error: BudgetUnreachable, waiter: Waiter) -> Lease | None:
         self._raise_refusal()
         alone = self._options.alone
-        began = self._begin_of_outage(error)
+        self._begin_of_outage(error)
         if alone is None:
+            self._state.line.refuse()  # or each in the line would find out for itself, one after another
             raise error
-        due_in = max(began, self._state.departed + alone) - now()
+        due_in = max(self._alone_from, self._state.departed + alone) - now()
         if due_in <= 0:
             return Lease(self, Moment.now(now))
         waiter.look(min(due_in, _RETRIED_EVERY))
         return None
 
-    def _begin_of_outage(self, error: BudgetUnreachable) -> float:
-        """Note that Redis cannot be reached, and return when this process may go on alone, if it may."""
+    def _in_vain(self) -> BitminterError | None:
+        """Return why it is of no use to wait in the line of this process, if so."""
+        if self._outage and self._options.alone is None:
+            return BudgetUnreachable(*self._outage.args)
+        return self.refusal()
+
+    def _begin_of_outage(self, error: BudgetUnreachable) -> None:
         alone = self._options.alone
-        if self._alone_from is None:
+        if self._outage is None:
+            self._outage = error
             # A random phase, or all processes of a fleet would ask at once.
             self._alone_from = now() + random.uniform(0.0, alone or 0.0)  # noqa: S311  # no secret depends on it
             going_on = f"this process goes on alone, {alone:g} s apart" if alone else "nothing is sent"
             _LOGGER.warning("%s; until it can, %s", error, going_on)
-        return self._alone_from
 
     def _end_of_outage(self) -> None:
-        if self._alone_from is not None:
-            self._alone_from = None
+        if self._outage:
+            self._outage = None
             _LOGGER.info("the budget can be reached again")
 
     def _spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
@@ -282,8 +303,11 @@ class RedisBudget(Pace):
     async def aclose(self) -> None:
         """Give back what this client holds, and close the connections. Closing twice is fine."""
         if self._connection:
+            await self._connection.stop_listening()
             if self._tasks:
-                await asyncio.wait(self._tasks, timeout=2 * TIMEOUT)
+                _, late = await asyncio.wait(self._tasks, timeout=2 * TIMEOUT)
+                for task in late:
+                    task.cancel()
             await self._connection.aclose()
         await super().aclose()
 

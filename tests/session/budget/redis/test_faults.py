@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from bitminter_async import RateLimited
 from bitminter_async._session.budget import connection
 from bitminter_async._session.budget import redis as redis_budget
 from bitminter_async._session.budget.base import Turn, TurnLost
+from bitminter_async._session.budget.connection import Connection, Reply
 from bitminter_async.errors import BudgetUnreachable
 from tests.support.fleet import budget_of, wish_for
 from tests.support.redis import Asker, Members, RedisServer, needs_redis
@@ -244,8 +246,9 @@ async def _proxy(server: RedisServer, delay: float | None) -> AsyncGenerator[str
         await asyncio.gather(*serving, return_exceptions=True)
 
 
-async def test_a_slow_way_to_redis(own: Members) -> None:
+async def test_a_slow_way_to_redis(own: Members, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that take 200 ms cost time, but neither order nor spacing."""
+    monkeypatch.setattr(redis_budget, "_MARGIN", 1.0)
     near = own.join(interval=0.05)
     async with _proxy(own.server, 0.1) as url:
         far = own.join(url, interval=0.05)
@@ -264,3 +267,167 @@ async def test_a_way_on_which_nothing_arrives(own: Members, monkeypatch: pytest.
         with pytest.raises(BudgetUnreachable, match="cannot be reached"):
             await one.ask("a")
         await own.aclose()
+
+
+async def test_a_wrong_password(own: Members, caplog: pytest.LogCaptureFixture) -> None:
+    """It is refused, and told nowhere."""
+    own.server.call("CONFIG", "SET", "requirepass", "right")
+    one = own.join(f"unix://:hush-hush@{own.server.socket}", known=False)
+    with pytest.raises(BudgetUnreachable, match="invalid username-password") as caught:
+        await one.ask("a")
+    assert "hush" not in str(caught.value) + caplog.text
+    await own.aclose()
+
+
+async def test_a_full_server(own: Members) -> None:
+    """A server that takes nothing more is as good as unreachable, until it has room."""
+    one = own.join()
+    own.server.call("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", 1)
+    with pytest.raises(BudgetUnreachable, match="maxmemory"):
+        await one.ask("a")
+    own.server.call("CONFIG", "SET", "maxmemory", 0)
+    assert await one.ask("a") == "a 1"
+    await own.aclose()
+
+
+async def test_a_server_that_takes_no_more_clients(own: Members) -> None:
+    """Nor is one that refuses connections within reach."""
+    own.server.call("CONFIG", "SET", "maxclients", 1)
+    one = own.join(known=False)
+    with own.server.subscriber("x"), pytest.raises(BudgetUnreachable):
+        await one.ask("a")
+    await own.aclose()
+
+
+async def test_a_cancelled_waiter_gives_back_the_turn_that_came_just_then(members: Members) -> None:
+    """Who is cancelled while Redis gives him a turn holds nobody up for a lease."""
+    one, two = members.join(timeout=60.0), members.join(timeout=60.0)
+    await one.ask("a")
+    await one.has_given_back()
+    run = Connection.run
+
+    async def run_and_cancel(*args: Any) -> Reply:
+        said = await run(*args)
+        if said.what == "turn":
+            asking.cancel()
+            await asyncio.sleep(0)
+        return said
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "run", run_and_cancel)
+        asking = asyncio.create_task(one.ask("b"))
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await one.has_given_back()
+    async with asyncio.timeout(10.0):
+        await two.ask("c")
+    assert members.paths == ["a", "c"]
+
+
+async def test_a_rest_that_redis_lost_is_told_again(own: Members) -> None:
+    """Whoever heard of it tells it with his next question, so that it holds for those who come later."""
+    one, later = own.join(timeout=0.1), own.join(timeout=0.1)
+    await one.ask("a")
+    await one.has_given_back()
+    own.server.kill()
+    await one.budget.rest(900.0, _LIMITED)
+    own.server.start()
+    with pytest.raises(RateLimited):
+        await one.ask("b")
+    with pytest.raises(RateLimited) as caught:
+        await later.ask("c")
+    assert caught.value.retry_after == pytest.approx(900.0, abs=30.0)
+    assert own.paths == ["a"]
+    await own.aclose()
+
+
+async def test_all_in_the_line_of_a_process_are_told_at_once(own: Members, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When Redis does not answer, nobody waits until those before him have found out one after another."""
+    monkeypatch.setattr(connection, "TIMEOUT", 0.5)
+    one = own.join()
+    await one.ask("a")
+    await one.has_given_back()
+    own.server.stop()
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    outcomes = await asyncio.gather(*(one.ask(f"{n}", 30.0 * (n % 2)) for n in range(40)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {BudgetUnreachable}
+    assert len({id(outcome) for outcome in outcomes}) == 40
+    assert loop.time() - before < 10.0  # one after another, it would be 20 and more
+    own.server.go_on()
+    assert await one.ask("b") == "b 2"
+    await own.aclose()
+
+
+async def test_a_turn_that_comes_late_is_not_begun(members: Members) -> None:
+    """A request that began late in its lease might be in the air beyond it."""
+    one = members.join(timeout=60.0, interval=0.3)
+    await one.ask("a")
+    await one.has_given_back()
+    members.server.call("HSET", one.budget._name, "left", 0)
+    turns: list[str] = []
+
+    async def send(turn: Turn) -> str:
+        turns.append(members.state()["fence"])
+        await turn.depart()
+        return ""
+
+    fence = int(members.state()["fence"])
+    await one.budget.fetch(wish_for(), send)
+    assert len(turns) == 1
+    assert int(turns[0]) > fence + 200_000  # the one that came at once was given back
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("ends", "nan"), ("left", "soon"), ("rest", "1e300"), ("held", "-1"), ("fence", "inf"), ("slowed", b"\xff")],
+)
+async def test_rubbish_in_the_state_counts_as_nothing_known(members: Members, field: str, value: str | bytes) -> None:
+    """It ends nothing: a lease passes, as with a server that began anew."""
+    one = members.join(timeout=0.1)
+    await one.ask("a")
+    await one.has_given_back()
+    before = asyncio.get_running_loop().time()
+    members.server.call("HSET", one.budget._name, field, value, "another", "field")
+    await one.ask("b")
+    assert members.asked[1][1] - before > 0.19
+
+
+async def test_rubbish_in_the_line_is_passed_over(members: Members) -> None:
+    """Whatever stands in the line, if no process answers to it, nobody waits for it."""
+    one = members.join()
+    for number, ticket in enumerate((b"", b"\xff", b":", b"a:b", b"::::", b"a:b:c", b"x" * 100_000), 1):
+        members.server.call("ZADD", f"{one.budget._name}:line", number, ticket)
+    await one.ask("a")
+    assert not members.line()
+
+
+@pytest.mark.parametrize("kind", ["a list", "no moment", "half a moment"])
+async def test_rubbish_in_place_of_an_answer_is_none(members: Members, kind: str) -> None:
+    """The pool is asked."""
+    one = members.join()
+    await one.ask("a", 30.0)
+    await one.has_given_back()
+    (key,) = (key for key in members.server.all_keys() if key.startswith(f"{one.budget._name}:answer:"))
+    moment = members.server.call("GET", key)[:14]
+    members.server.call("DEL", key)
+    if kind == "a list":
+        members.server.call("RPUSH", key, "x")
+    else:
+        members.server.call("SET", key, b"rubbish" if kind == "no moment" else moment + b"\0\xff")
+    assert (await one.ask("a", 30.0)).startswith("a ")
+
+
+async def test_what_others_do_to_the_server(members: Members) -> None:
+    """Scripts, connections and keys may vanish at any time: waiters go on."""
+    one, two = members.join(timeout=0.2), members.join(timeout=0.2)
+    for command in ["SCRIPT FLUSH", "CLIENT KILL TYPE pubsub", "CLIENT KILL TYPE normal", "FLUSHALL"]:
+        hold = asyncio.Event()
+        held = asyncio.create_task(one.ask(command, hold=hold))
+        await members.until_asked(len(members.asked) + 1)
+        waiting = asyncio.create_task(two.ask(command))
+        await members.until_in_line(1)
+        members.server.call(*command.split())
+        hold.set()
+        await asyncio.gather(held, waiting)
+    assert len(members.asked) == 8

@@ -25,6 +25,25 @@ def test_a_password_is_not_shown() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://:sec/ret@host", "redis://:secret#1@host", "redis://u:secret?@host", "redis://[:secret@host"]
+)
+def test_a_password_that_is_not_encoded(url: str) -> None:
+    """It is told how to write it, and not shown."""
+    with pytest.raises(ValueError, match="%2F") as caught:
+        Client(base_url=POOL, share=url)
+    assert "sec" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("query", ["colour=secret", "db=secret"])
+def test_an_option_that_nobody_knows(query: str) -> None:
+    """It is refused at once, not at the first call."""
+    with pytest.raises(ValueError, match="option that redis-py does not know") as caught:
+        Client(base_url=POOL, share=f"redis://host?{query}")
+    assert "secret" not in str(caught.value)
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the packages of the extra are missing, one sentence says what to install."""
     for module in ("redis", "connection"):
