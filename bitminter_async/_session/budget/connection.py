@@ -80,12 +80,12 @@ class Connection:
         self._where = _without_user_info(url)
         self._channels = channels
         self._on_message = on_message
-        common: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "protocol": 2, "decode_responses": False}
+        common: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "decode_responses": False}
         # Once more on a fresh connection: that a server has restarted, an idle one does not tell.
         once_more = Retry(NoBackoff(), 1)
         kind = cast("Any", redis.asyncio.Redis)  # much of which is not typed
-        self._commands = kind.from_url(url, single_connection_client=True)
-        self._messages = kind.from_url(url)
+        self._commands = kind.from_url(url, single_connection_client=True, protocol=2)
+        self._messages = kind.from_url(url, protocol=2)
         # Not passed before, or what the URL says of them would win.
         self._commands.connection_pool.connection_kwargs.update(common, socket_timeout=TIMEOUT, retry=once_more)
         self._messages.connection_pool.connection_kwargs.update(

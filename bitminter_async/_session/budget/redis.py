@@ -9,18 +9,21 @@ server's clock. A turn is a lease, two seconds longer than `timeout`; what has n
 | one dies that was called, or is stopped | it is passed over 2 s after its turn was due |
 | one dies in its turn | the others wait for the end of its lease, and for the interval from then |
 | one is stopped in its turn for longer than that | it finds out before it sends, and waits for another turn |
+| a waiter is cancelled while Redis gives it the turn | it gives it back |
 | a message is lost | who waits looks again when the present turn must have ended |
-| Redis cannot be reached, is full, or read-only | calls fail with `BudgetUnreachable`, or go on alone if so chosen |
+| Redis cannot be reached, is full, or read-only | calls fail within 4 s, with `BudgetUnreachable`, or go on alone |
 | Redis is lost while a request is in the air | its answer is good; the lease, if still known, runs out |
 | Redis restarts, empty or not; fails over; its clock is set back | one lease and the interval pass, then turns go on |
-| its memory is lost with a rest in it | those who heard of the rest keep it; who begins later does not know of it |
-| a kept answer is changed, or sealed with another key | it counts as absent |
+| its memory is lost with a rest in it | who heard of it keeps it, and tells it again with the next question |
+| rubbish is written into the state, or into the line | as after a restart; it is passed over |
+| a user's kept answer is changed, or sealed with another key | it counts as absent |
 | the pool fails, or cannot be reached | each process tries again for itself, in turns of its own |
 
 Not borne: a process stopped between its last look at the clock and the write to its socket, for a whole lease; a clock
-that jumps ahead by more than a lease; a fleet whose `timeout`s differ, whose longest is not among those who ask after
-Redis has lost its memory. Whoever may write to Redis can give turns away and forge public answers, but neither read nor
-forge a user's, nor make a process ask more often than its own interval and the rests that it heard allow.
+that jumps ahead by more than a lease; one that is set back, by as much as which kept answers look younger; two servers
+of which each is taken for the one, as when a network is cut in two; a fleet whose `timeout`s differ, whose longest is not among those who ask after
+Redis has lost its memory. Whoever may write to Redis can give turns away, withhold them, and forge public answers, but
+neither read nor forge a user's, nor make a process ask more often than its own interval and the rests that it heard allow.
 """
 
 import asyncio
@@ -84,6 +87,7 @@ class RedisBudget(Pace):
         self._seals: dict[Any, Seal] = {None: Seal(self._salt)}
         self._numbers = itertools.count(1)
         self._waiter: Waiter | None = None
+        self._unsettled: str | None = None  # the number of whom Redis may have given a turn when it was not heard
         self._ahead = 0  # who stood before this process's waiter
         self._sharers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -132,13 +136,17 @@ class RedisBudget(Pace):
         return f"{self._name}:{self._id}"
 
     async def _look(self, question: Question) -> tuple[bytes, float] | None:
-        with suppress(BudgetUnreachable):
+        try:
             return question.open(await asyncio.shield(self._run("look", "", question)))
-        return None
+        except BudgetUnreachable as error:
+            self._begin_of_outage(error)
+            if self._options.alone is None:
+                raise
+            return None
 
     async def _wait_for_turn(self, question: Question) -> Lease | tuple[bytes, float]:
         """Stand in the line until it is our turn, or until there is an answer: its body and age."""
-        number = str(next(self._numbers))
+        number = self._unsettled or str(next(self._numbers))
         ticket = self._ticket(number)
         waiter = self._waiter = Waiter(number, question.name)
         verb = "ask"
@@ -153,11 +161,12 @@ class RedisBudget(Pace):
                     # Shielded: a command that is cut short may still be carried out, after what takes it back.
                     said = await asyncio.shield(asking)
                 except BudgetUnreachable as error:
-                    asking = None
+                    asking, self._unsettled = None, number
                     if turn := self._go_alone(error, waiter):
                         return turn
                 else:
                     self._end_of_outage()
+                    self._unsettled = None
                     if said.what != "wait":
                         asking = None
                     self._learn(said)

@@ -216,6 +216,13 @@ async def test_strange_messages_do_no_harm(members: Members) -> None:
 
 
 @asynccontextmanager
+async def _tcp(server: RedisServer) -> AsyncGenerator[str]:
+    """A port of the server, which else has none."""
+    async with _proxy(server, 0.0) as url:
+        yield url.rpartition(":")[2]
+
+
+@asynccontextmanager
 async def _proxy(server: RedisServer, delay: float | None) -> AsyncGenerator[str]:
     """A way to the server on which each message takes so long; None: none arrives."""
 
@@ -236,10 +243,9 @@ async def _proxy(server: RedisServer, delay: float | None) -> AsyncGenerator[str
         serving.append(asyncio.ensure_future(serve(reader, writer)))
 
     serving: list[asyncio.Future[None]] = []
-    path = str(server.folder / "proxy")
     try:
-        async with await asyncio.start_unix_server(accept, path):
-            yield f"unix://{path}"
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as listening:
+            yield f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     finally:
         for each in serving:
             each.cancel()
@@ -343,8 +349,8 @@ async def test_a_rest_that_redis_lost_is_told_again(own: Members) -> None:
 
 async def test_all_in_the_line_of_a_process_are_told_at_once(own: Members, monkeypatch: pytest.MonkeyPatch) -> None:
     """When Redis does not answer, nobody waits until those before him have found out one after another."""
-    monkeypatch.setattr(connection, "TIMEOUT", 0.5)
-    one = own.join()
+    monkeypatch.setattr(connection, "TIMEOUT", 0.25)
+    one = own.join(timeout=60.0)
     await one.ask("a")
     await one.has_given_back()
     own.server.stop()
@@ -353,9 +359,10 @@ async def test_all_in_the_line_of_a_process_are_told_at_once(own: Members, monke
     outcomes = await asyncio.gather(*(one.ask(f"{n}", 30.0 * (n % 2)) for n in range(40)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {BudgetUnreachable}
     assert len({id(outcome) for outcome in outcomes}) == 40
-    assert loop.time() - before < 10.0  # one after another, it would be 20 and more
+    assert loop.time() - before < 7.0  # one after another, it would be 10 and more
     own.server.go_on()
-    assert await one.ask("b") == "b 2"
+    async with asyncio.timeout(10.0):  # though Redis now carries out what it was asked then: a turn, for a minute
+        assert await one.ask("b") == "b 2"
     await own.aclose()
 
 
@@ -431,3 +438,31 @@ async def test_what_others_do_to_the_server(members: Members) -> None:
         hold.set()
         await asyncio.gather(held, waiting)
     assert len(members.asked) == 8
+
+
+async def test_failover_to_a_replica_that_lags(own: Members, tmp_path: Path) -> None:
+    """The replica that is promoted knows nothing of who is in the air: a lease and the interval pass."""
+    (tmp_path / "replica").mkdir()
+    replica = RedisServer(tmp_path / "replica")
+    replica.start()
+    async with _tcp(own.server) as port:
+        one, two = (own.join(timeout=0.6, interval=0.1) for _ in range(2))
+        await one.ask("a")
+        await one.has_given_back()
+        replica.call("REPLICAOF", "127.0.0.1", port)
+        while not replica.all_keys():  # noqa: ASYNC110  # Redis tells nobody
+            await asyncio.sleep(0.01)
+    replica.call("REPLICAOF", "NO", "ONE")  # what follows does not reach it
+    hold = asyncio.Event()
+    held = asyncio.create_task(one.ask("b", hold=hold))
+    await own.until_asked(2)
+    own.server.kill()
+    Path(replica.socket).rename(own.server.socket)
+    later = asyncio.create_task(two.ask("c"))
+    await asyncio.sleep(0.2)
+    hold.set()
+    assert await held == "b 2"
+    assert await later == "c 3"
+    assert own.gaps[1] > 0.6 + 0.1 - 0.01
+    await own.aclose()
+    replica.kill()
