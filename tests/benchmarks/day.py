@@ -5,23 +5,36 @@
 
 100 tasks read the stats every 10 s, 20 tasks read a user each every 60 s, a walk goes over 2,000 blocks each hour. From
 minute 20 the pool is out for ten minutes, and later it answers one 429 with Retry-After. At most 1.05 times the least.
+
+Then an hour of it (five minutes, if brief) shared by eight real processes through a real Redis, where there is one: no
+clock can be moved for all of these, so theirs and the server's run 60 times as fast instead.
 """
 
 import argparse
 import asyncio
+import json
 import logging
 import math
+import os
+import selectors
+import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from hashlib import sha1
 from itertools import pairwise
+from operator import itemgetter
+from pathlib import Path
 
 import httpx
 import orjson
 
 from bitminter_async import BitminterError, Client
+from bitminter_async._session.budget import connection
 from tests.support.clock import VirtualLoop
+from tests.support.redis import BINARY, RedisServer
 from tests.support.samples import BLOCK, STATS, USER
 
 _READERS, _STATS_EVERY = 100, 10.0
@@ -29,6 +42,8 @@ _USERS, _USER_EVERY = 20, 60.0
 _WALK, _PAGE = 2000, 50
 _HOUR = 3600.0
 _LATENCY = 0.1
+_PROCESSES = 8
+_FASTER = 60
 
 
 class _Pool(httpx.AsyncBaseTransport):
@@ -65,30 +80,33 @@ class _Demand:
     """What the tasks wanted to know and how old it might be, from which the least number of requests follows."""
 
     def __init__(self) -> None:
-        self._asked: defaultdict[str, list[float]] = defaultdict(list)
-        self._ages: dict[str, float] = {}
+        self.asked: list[tuple[str, float, float]] = []
         self.walks = 0
 
     def wants(self, question: str, max_age: float) -> None:
-        self._asked[question].append(asyncio.get_running_loop().time())
-        self._ages[question] = max_age
+        self.asked.append((question, max_age, asyncio.get_running_loop().time()))
+
+    def add(self, asked: Sequence[tuple[str, float, float]], walks: int) -> None:
+        self.asked += asked
+        self.walks += walks
 
     def least(self) -> int:
         """An answer serves all who ask within its age: the least is to ask whenever the last is too old."""
         requests = self.walks * _WALK // _PAGE
-        for question, times in self._asked.items():
-            last = -math.inf
-            for time in times:
-                if time - last > self._ages[question]:
-                    requests, last = requests + 1, time
+        last: defaultdict[str, float] = defaultdict(lambda: -math.inf)
+        for question, max_age, moment in sorted(self.asked, key=itemgetter(2)):
+            if moment - last[question] > max_age:
+                requests, last[question] = requests + 1, moment
         return requests
 
 
 Ask = Callable[[], Awaitable[object]]
 
 
-async def _live(stats: Ask, user: Callable[[str], Awaitable[object]], walk: Ask, seconds: float) -> _Demand:
-    """Let all tasks live for so long; return what they wanted."""
+async def _live(
+    stats: Ask, user: Callable[[str], Awaitable[object]], walk: Ask, seconds: float, member: int | None = None
+) -> _Demand:
+    """Let all tasks live for so long, or those of a member of the fleet; return what they wanted."""
     demand = _Demand()
 
     async def poll(question: str, ask: Ask, every: float, phase: float) -> None:
@@ -112,15 +130,19 @@ async def _live(stats: Ask, user: Callable[[str], Awaitable[object]], walk: Ask,
         polls = [poll("stats", stats, _STATS_EVERY, number * phase) for number in range(_READERS)]
         names = {f"user{number}": number * _USER_EVERY / _USERS for number in range(_USERS)}
         polls += [poll(name, partial(user, name), _USER_EVERY, phase) for name, phase in names.items()]
-        lives = [tasks.create_task(life) for life in (walk_hourly(), *polls)]
+        everybody = (walk_hourly(), *polls)
+        ours = everybody if member is None else everybody[member::_PROCESSES]
+        for other in set(everybody) - set(ours):
+            other.close()
+        lives = [tasks.create_task(life) for life in ours]
         await asyncio.sleep(seconds)
         for life in lives:
             life.cancel()
     return demand
 
 
-async def _ours(pool: _Pool, seconds: float) -> _Demand:
-    async with Client("K3Y-OF-A-DAY", base_url="https://pool.example", transport=pool) as client:
+async def _ours(pool: _Pool, seconds: float, share: str | None = None, member: int | None = None) -> _Demand:
+    async with Client("K3Y-OF-A-DAY", base_url="https://pool.example", transport=pool, share=share) as client:
 
         async def walk() -> None:
             async for _ in client.pool.iter_blocks(limit=_WALK):
@@ -131,8 +153,10 @@ async def _ours(pool: _Pool, seconds: float) -> _Demand:
             lambda name: client.users.get(name, max_age=_USER_EVERY),
             walk,
             seconds,
+            member,
         )
-        print(client.receipt)  # noqa: T201
+        if not member:
+            print(client.receipt)  # noqa: T201
         return demand
 
 
@@ -144,6 +168,76 @@ async def _plain(pool: _Pool, seconds: float) -> _Demand:
                 await client.get(f"pool/blocks?max={_PAGE}&offset={offset}")
 
         return await _live(lambda: client.get("pool/stats"), lambda name: client.get(f"users/{name}"), walk, seconds)
+
+
+class _FastLoop(asyncio.SelectorEventLoop):
+    """A loop on which an hour takes a minute."""
+
+    def __init__(self) -> None:
+        selector = selectors.DefaultSelector()
+        select = selector.select
+        selector.select = lambda timeout=None: select(timeout and timeout / _FASTER)  # type: ignore[method-assign]  # ours
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return super().time() * _FASTER
+
+
+def _make_redis_fast() -> None:
+    connection.TIMEOUT = connection.TIMEOUT * _FASTER
+    began = int(time.time()) - 86_400  # or its microseconds would be too many for the stamps of answers
+    connection._SCRIPT = connection._SCRIPT.replace(
+        "time[1] * 1e6 + time[2]", f"((time[1] - {began}) * 1e6 + time[2]) * {_FASTER}"
+    )
+    connection._SHA = sha1(connection._SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+def _fleet(seconds: float) -> None:
+    """Live for so long in eight processes, and print what they sent."""
+    if BINARY is None:
+        print("redis-server is not on the PATH: no fleet")  # noqa: T201
+        return
+    _make_redis_fast()
+    with tempfile.TemporaryDirectory() as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        readings: list[int] = []
+        try:
+            for member in range(_PROCESSES):
+                reading, writing = os.pipe()
+                if not os.fork():
+                    _member(member, seconds, server.url, writing)
+                os.close(writing)
+                readings.append(reading)
+            sent: list[float] = []
+            demand = _Demand()
+            for reading in readings:
+                with os.fdopen(reading) as pipe:
+                    said = json.load(pipe)
+                os.wait()
+                sent += said["sent"]
+                demand.add(said["asked"], said["walks"])
+        finally:
+            server.kill()
+    sent.sort()
+    gap = min(later - earlier for earlier, later in pairwise(sent))
+    least = demand.least()
+    print(  # noqa: T201
+        f"{_PROCESSES} processes {len(sent):>6} requests, {len(sent) / least:.3f} times the least that the time needs, "
+        f"which is {least}; the shortest gap is {gap:.3f} s"
+    )
+
+
+def _member(member: int, seconds: float, url: str, writing: int) -> None:
+    try:
+        with asyncio.Runner(loop_factory=_FastLoop) as runner:
+            start = runner.get_loop().time()
+            pool = _Pool((start + 1200, start + 1800), math.inf if member else start + 2700)
+            demand = runner.run(_ours(pool, seconds, url, member))
+        with os.fdopen(writing, "w") as pipe:
+            json.dump({"sent": pool.times, "asked": demand.asked, "walks": demand.walks}, pipe)
+    finally:
+        os._exit(0)
 
 
 def main(*, brief: bool) -> None:
@@ -161,6 +255,7 @@ def main(*, brief: bool) -> None:
             f"{name:<16} {sent:>7} requests, {sent / least:.3f} times the least that the day needs, which is {least}; "
             f"the shortest gap is {gap:.3f} s"
         )
+    _fleet(300.0 if brief else _HOUR)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,10 @@ class RedisServer:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
+    def move_to(self, path: str) -> None:
+        """Let it be found at another path."""
+        Path(self.socket).rename(path)
+
     def call(self, *command: str | bytes | float) -> Any:
         """Return what it says to a command."""
         with cast("Any", redis.Redis)(unix_socket_path=self.socket) as client:

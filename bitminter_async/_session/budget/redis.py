@@ -21,9 +21,10 @@ server's clock. A turn is a lease, two seconds longer than `timeout`; what has n
 
 Not borne: a process stopped between its last look at the clock and the write to its socket, for a whole lease; a clock
 that jumps ahead by more than a lease; one that is set back, by as much as which kept answers look younger; two servers
-of which each is taken for the one, as when a network is cut in two; a fleet whose `timeout`s differ, whose longest is not among those who ask after
-Redis has lost its memory. Whoever may write to Redis can give turns away, withhold them, and forge public answers, but
-neither read nor forge a user's, nor make a process ask more often than its own interval and the rests that it heard allow.
+of which each is taken for the one, as when a network is cut in two; a fleet whose `timeout`s differ, whose longest is
+not among those who ask after Redis has lost its memory. Whoever may write to Redis can give turns away, withhold them,
+and forge public answers, but neither read nor forge a user's, nor make a process ask more often than its own interval
+and the rests that it heard allow.
 """
 
 import asyncio

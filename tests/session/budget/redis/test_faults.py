@@ -457,7 +457,7 @@ async def test_failover_to_a_replica_that_lags(own: Members, tmp_path: Path) -> 
     held = asyncio.create_task(one.ask("b", hold=hold))
     await own.until_asked(2)
     own.server.kill()
-    Path(replica.socket).rename(own.server.socket)
+    replica.move_to(own.server.socket)
     later = asyncio.create_task(two.ask("c"))
     await asyncio.sleep(0.2)
     hold.set()
