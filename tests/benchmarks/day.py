@@ -7,7 +7,8 @@
 minute 20 the pool is out for ten minutes, and later it answers one 429 with Retry-After. At most 1.05 times the least.
 
 Then an hour of it (five minutes, if brief) shared by eight real processes through a real Redis, where there is one: no
-clock can be moved for all of these, so theirs and the server's run 60 times as fast instead.
+clock can be moved for all of these, so theirs and the server's run 60 times as fast instead, and so does what a busy
+machine takes from the shortest gap.
 """
 
 import argparse

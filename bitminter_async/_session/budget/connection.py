@@ -118,7 +118,8 @@ class Connection:
         """
         if self._listening is None or self._listening.done():
             self._subscribed = asyncio.get_running_loop().create_future()
-            self._subscribed.add_done_callback(_forget)
+            # Retrieved at once: it may be that nobody waits for it any more.
+            self._subscribed.add_done_callback(asyncio.Future[None].exception)
             self._listening = asyncio.create_task(self._listen(self._subscribed))
         try:
             async with asyncio.timeout(2 * TIMEOUT):
@@ -170,11 +171,6 @@ def check_url(url: str) -> None:
 def _without_user_info(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-def _forget(subscribed: asyncio.Future[None]) -> None:
-    if not subscribed.cancelled():
-        subscribed.exception()  # it has been told, or nobody waits for it any more
 
 
 def microseconds(seconds: float) -> int:

@@ -449,6 +449,7 @@ async def test_failover_to_a_replica_that_lags(own: Members, tmp_path: Path) -> 
         one, two = (own.join(timeout=0.6, interval=0.1) for _ in range(2))
         await one.ask("a")
         await one.has_given_back()
+        own.server.call("CONFIG", "SET", "repl-diskless-sync-delay", 0)
         replica.call("REPLICAOF", "127.0.0.1", port)
         while not replica.all_keys():  # noqa: ASYNC110  # Redis tells nobody
             await asyncio.sleep(0.01)
