@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from bitminter_async._session.budget import process
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 
 
 def pytest_asyncio_loop_factories(
@@ -14,7 +14,7 @@ def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Give a socket test a real loop, any other a virtual one."""
-    return {"real": asyncio.new_event_loop} if item.get_closest_marker("socket") else {"virtual": VirtualLoop}
+    return {"real": asyncio.new_event_loop} if item.get_closest_marker("socket") else {"virtual": AutojumpLoop}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -34,7 +34,7 @@ import orjson
 
 from bitminter_async import BitminterError, Client
 from bitminter_async._session.budget import connection
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 from tests.support.redis import BINARY, RedisServer
 from tests.support.samples import BLOCK, STATS, USER
 
@@ -246,7 +246,7 @@ def main(*, brief: bool) -> None:
     logging.disable()  # an outage is told at length, which is not what is measured
     seconds = _HOUR if brief else 24 * _HOUR
     for name, live in (("bitminter_async", _ours), ("plain httpx", _plain)):
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
             start = runner.get_loop().time()
             pool = _Pool((start + 1200, start + 1800), start + 2700)
             demand = runner.run(live(pool, seconds))

@@ -7,7 +7,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 from tests.support.singleflight import BadError, HeldRequests, outcomes, settle
 
 Step: TypeAlias = tuple[str, str, int]
@@ -75,5 +75,5 @@ def end_of(waiter: asyncio.Task[Any]) -> object:
 @settings(max_examples=120, deadline=None)
 def test_any_schedule_goes_as_the_model_says(steps: list[Step]) -> None:
     """Whoever joins, leaves or is answered, in any order: who gets what, and how often is asked, is as in the model."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
         runner.run(run_steps(steps))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitminter_async import Block, BlockFound, Client
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 from tests.support.watching import UNSETTLED, MovingPool, watch_client
 
 
@@ -91,5 +91,5 @@ def test_a_bot_knows_in_the_end_what_the_pool_knows(steps: list[tuple[str, int]]
             known = bot.known[number].status
             assert known == pool.blocks[number] or {known, pool.blocks[number]} == {*UNSETTLED}
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
         runner.run(live())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitminter_async import Block
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 from tests.support.collect import collecting
 from tests.support.transport import answer
 from tests.support.watching import MovingPool, block_json, found, in_a_row, short, watch_client
@@ -124,7 +124,7 @@ def test_odd_answers_neither_lose_nor_invent_nor_deafen(spoil: dict[int, str], c
                 known[number] = statuses[-1]
             assert set(known.values()) <= {"confirmed"}
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
         runner.run(live())
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from bitminter_async.testing import AutojumpLoop
 from bitminter_async.watch.merge import merge
 from bitminter_async.watch.stream import Stream
 from bitminter_async.watch.watch import Watch
-from tests.support.clock import VirtualLoop
 
 
 class Source:
@@ -293,7 +293,7 @@ def test_an_error_that_a_loops_end_overtakes_is_no_complaint(caplog: pytest.LogC
         assert await anext(stream) == 1
         await asyncio.sleep(20)
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
         runner.run(main())
     gc.collect()
     assert not caplog.records

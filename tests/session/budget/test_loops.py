@@ -10,7 +10,8 @@ from bitminter_async import Blocked
 from bitminter_async._session.budget import process
 from bitminter_async._session.budget.pace import Pace
 from bitminter_async._session.budget.state import State
-from tests.support.clock import VirtualLoop, now
+from bitminter_async.testing import AutojumpLoop
+from tests.support.clock import now
 from tests.support.pace import Queue, exactly, make_reason, turn_of
 from tests.support.samples import POOL
 
@@ -41,7 +42,7 @@ def run(main: Callable[[], object]) -> None:
         if asyncio.iscoroutine(result):
             await result
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
         runner.run(call())
 
 
@@ -75,7 +76,7 @@ def test_a_rest_of_one_loop_and_the_departure_of_another_are_both_known() -> Non
         await asyncio.sleep(500)
         assert pace.refusal() is None
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as first, asyncio.Runner(loop_factory=VirtualLoop) as second:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as first, asyncio.Runner(loop_factory=AutojumpLoop) as second:
         first.run(rest())
         second.run(depart())
     run(check)

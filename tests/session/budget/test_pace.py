@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bitminter_async._session.budget.base import Turn
 from bitminter_async._session.budget.pace import Pace
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 from tests.support.pace import Queue, exactly, make_wish, turn_of
 
 NEVER = 1e9
@@ -64,7 +64,7 @@ async def test_quiet_time_is_not_saved_up() -> None:
 async def test_no_burst_after_a_stall() -> None:
     """When the loop stood still for many intervals, those who waited are not let through together afterwards."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
+    assert isinstance(loop, AutojumpLoop)
     queue = Queue(Pace(1.0, patience=60))
     waiters = [queue.join(n) for n in range(6)]
     await asyncio.sleep(1.5)
@@ -143,7 +143,7 @@ async def visit(visits: list[Visit], interval: int) -> Queue:
 def test_whoever_comes_and_goes_the_gaps_hold(visits: list[Visit], interval: int) -> None:
     """Under any comings and goings each turn begins when it is due by a simple model: never early, never late."""
     visits.sort(key=lambda visit: visit[0])
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
         queue = runner.run(visit(visits, interval))
     due, starts = 0.0, dict[int, float]()
     for who, (at, lasting, leaving) in enumerate(visits):

@@ -11,7 +11,8 @@ from bitminter_async import Blocked, Client, RateLimited
 from bitminter_async._session.budget import process
 from bitminter_async._session.budget.line import Line
 from bitminter_async._session.budget.pace import Pace
-from tests.support.clock import VirtualLoop, now
+from bitminter_async.testing import AutojumpLoop
+from tests.support.clock import now
 from tests.support.pace import Queue, exactly, make_reason, make_wish, turn_of
 from tests.support.samples import POOL
 from tests.support.transport import Fake, answer
@@ -214,7 +215,7 @@ def test_one_loop_after_another_keeps_the_interval() -> None:
     starts: list[float] = []
     times = [0.0]
 
-    class Lasting(VirtualLoop):
+    class Lasting(AutojumpLoop):
         def time(self) -> float:
             return super().time() + times[0]
 
@@ -229,7 +230,7 @@ def test_one_loop_after_another_keeps_the_interval() -> None:
         with asyncio.Runner(loop_factory=Lasting) as runner:
             runner.run(ask())
     assert [later - earlier for earlier, later in pairwise(starts)] == exactly(3, 3)
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:  # whose time lies behind
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:  # whose time lies behind
         runner.run(ask())
     assert starts[3] - 1000.0 <= 3.0
 
