@@ -1,4 +1,6 @@
-"""The pytest plugin as the author of a bot uses it, in strict mode; the README has a test in auto mode."""
+"""The pytest plugin as the author of a bot uses it, in strict mode, in auto mode, and by anyio."""
+
+from textwrap import dedent
 
 import pytest
 
@@ -24,8 +26,8 @@ _TESTS = """
 """
 
 
-def _run(pytester: pytest.Pytester) -> pytest.RunResult:
-    options = ("-W", "error", "-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
+def _run(pytester: pytest.Pytester, mode: str = "strict") -> pytest.RunResult:
+    options = ("-W", "error", "-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function")
     return pytester.runpytest_subprocess(*options)
 
 
@@ -64,3 +66,41 @@ def test_the_fixtures_take_no_name_of_another_plugins(pytester: pytest.Pytester)
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: web_plugin\nVersion: 1.0\n", encoding="utf-8")
     (installed / "entry_points.txt").write_text("[pytest11]\nweb = web_plugin\n", encoding="utf-8")
     _run(pytester).assert_outcomes(passed=2)
+
+
+_LIVES_LONG = """
+    async def test_a_day_is_short(bitminter_client, bitminter_pool):
+        begun = asyncio.get_running_loop().time()
+        bitminter_pool.fail_next(403)
+        assert await anext(bitminter_client.watch.stats(every=60))  # after the block
+        assert [request.status for request in bitminter_pool.requests] == [403, 200]
+        assert asyncio.get_running_loop().time() - begun >= 900
+        await asyncio.sleep(86_400)
+"""
+
+
+@pytest.mark.parametrize(("mode", "mark"), [("auto", ""), ("strict", "@pytest.mark.asyncio")])
+def test_a_bot_lives_a_day_under_pytest_asyncio(pytester: pytest.Pytester, mode: str, mark: str) -> None:
+    """With three lines in its conftest, a bot's test sleeps through a block and a day, in either mode."""
+    pytester.makeconftest("""
+        from bitminter_async.testing import AutojumpLoop
+
+        def pytest_asyncio_loop_factories(config, item):
+            return {"autojump": AutojumpLoop}
+    """)
+    pytester.makepyfile("import asyncio\nimport pytest\n\n" + mark + dedent(_LIVES_LONG))
+    _run(pytester, mode).assert_outcomes(passed=1)
+
+
+def test_a_bot_lives_a_day_under_anyio(pytester: pytest.Pytester) -> None:
+    """With the loop as an option of anyio's backend, the same test passes under anyio's plugin."""
+    pytester.makeconftest("""
+        import pytest
+        from bitminter_async.testing import AutojumpLoop
+
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio", {"loop_factory": AutojumpLoop}
+    """)
+    pytester.makepyfile("import asyncio\nimport pytest\n\npytestmark = pytest.mark.anyio\n" + dedent(_LIVES_LONG))
+    _run(pytester).assert_outcomes(passed=1)
