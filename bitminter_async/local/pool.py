@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from ..client import Client
 from ._server.app import make_app
 from ._server.clock import Clock
+from ._server.control import Control, is_loopback
 from ._server.faults import InjectedFault
 from ._server.keys import Keys
 from ._server.middleware import Middleware
@@ -25,6 +26,7 @@ __all__ = ["LocalPool"]
 
 _MONTH = timedelta(days=30)
 _NOW = datetime(2014, 3, 1, 12, tzinfo=UTC)
+_END = datetime(9000, 1, 1, tzinfo=UTC)  # no date lies far beyond
 _INTO_THE_SHIFT = 1500  # seconds, so that the current shift of a new pool has something to show
 
 
@@ -40,7 +42,7 @@ class LocalPool:
 
     Args:
         seed: The same seed, start, history and calls make the same world.
-        speed: Pool seconds per real second. At 0 time moves by `advance()` only.
+        speed: Pool seconds per second of the running loop's clock, real or virtual. At 0 `advance()` alone moves time.
         history: How much has happened before the start.
         now: The pool's time at the start; noon of 2014-03-01 UTC by default.
         limit: Requests per minute from one address beyond which it is blocked: everything is answered 403 until 15
@@ -86,10 +88,23 @@ class LocalPool:
         """The pool's time, in UTC."""
         return self._start + self._advanced + timedelta(seconds=self._speed * self._clock.elapsed())
 
+    @property
+    def speed(self) -> float:
+        """Pool seconds per second of the running loop's clock; it can be set. At 0, `advance()` alone moves time."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        speed, elapsed = _not_negative("speed", speed), self._clock.elapsed()
+        self._advanced += timedelta(seconds=(self._speed - speed) * elapsed)  # so that the present stays what it is
+        self._speed = speed
+
     def advance(self, time: float | timedelta) -> None:
         """Let time pass in the pool, in seconds or as a timedelta."""
         seconds = time.total_seconds() if isinstance(time, timedelta) else time
-        self._advanced += timedelta(seconds=_not_negative("time", seconds))
+        if _not_negative("time", seconds) > (_END - self.now).total_seconds():
+            raise ValueError(f"time must not lead beyond the year {_END:%Y}, as {seconds:g} s would")
+        self._advanced += timedelta(seconds=seconds)
         self._current_world()
 
     def _current_world(self) -> World:
@@ -120,17 +135,24 @@ class LocalPool:
         }
         return Client(**defaults | options)
 
-    def serve(self, port: int = 0, host: str = "127.0.0.1") -> AbstractAsyncContextManager[str]:
+    def serve(
+        self, port: int = 0, host: str = "127.0.0.1", *, control: bool = False
+    ) -> AbstractAsyncContextManager[str]:
         """Serve the pool on a socket in the running loop: `async with pool.serve() as base_url`.
 
         Args:
             port: 0 picks a free one.
             host: An IPv4 address, or a name that has one; `0.0.0.0`: every address that this machine has.
+            control: Whether whoever can reach the socket may do to the pool what this object's methods do:
+                `POST /control/find_block` with the arguments as a JSON object. On loopback only.
 
         Raises:
             OSError: The port is in use, or the address not this machine's.
+            ValueError: `control` is asked for on a host that is not loopback.
         """
-        return serving(self.app, host, port)
+        if control and not is_loopback(host):
+            raise ValueError(f"control is for this machine alone, on 127.0.0.1 or localhost, not on {host!r}")
+        return serving(Control(self.app, self, self._keys) if control else self.app, host, port)
 
     @property
     def latency(self) -> float:
@@ -145,6 +167,10 @@ class LocalPool:
     def requests(self) -> tuple[LoggedRequest, ...]:
         """What the pool's operator saw: the latest 100,000 requests, in order of arrival."""
         return self._middleware.requests
+
+    def lift_blocks(self) -> None:
+        """Let the clients that asked too often, and are blocked for it, ask again; all are counted anew."""
+        self._middleware.lift_blocks()
 
     # Users
 
@@ -221,7 +247,7 @@ class LocalPool:
         times: int = 1,
         path: str | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | str = b"",
         cut: bool = False,
     ) -> None:
         """Let the next requests fail.

@@ -13,7 +13,10 @@ __all__ = ["bitminter_client", "bitminter_pool"]
 
 @pytest.fixture
 def bitminter_pool() -> "LocalPool":
-    """A mining pool in memory, the same in each test, with a user `demo` who has a key and two workers."""
+    """A mining pool in memory, the same in each test, with a user `demo` who has a key and two workers.
+
+    Its time stands still until `advance()`; with `bitminter_pool.speed = 1.0` it goes with the clock of the loop.
+    """
     from ..local import LocalPool  # noqa: PLC0415  # the plugin is loaded in every pytest run: it costs where it is used
 
     pool = LocalPool()

@@ -21,11 +21,14 @@ _METHODS = {
     """,
     "advance": "(self, time: float | timedelta) -> None",
     "client": "(self, *, user: str | None = None, **options: Any) -> Client",
-    "serve": "(self, port: int = 0, host: str = '127.0.0.1') -> AbstractAsyncContextManager[str]",
+    "serve": """
+        (self, port: int = 0, host: str = '127.0.0.1', *, control: bool = False) -> AbstractAsyncContextManager[str]
+    """,
     "add_user": """
         (self, name: str, key: str | None = None, *, permission: bool = True, workers: int = 2, steady: bool = True)
         -> str
     """,
+    "lift_blocks": "(self) -> None",
     "key_of": "(self, user: str) -> str",
     "add_worker": "(self, user: str, worker: str, *, alive: bool = True) -> None",
     "remove_worker": "(self, user: str, worker: str) -> None",
@@ -35,11 +38,11 @@ _METHODS = {
     "withdraw_block": "(self, block_id: int) -> None",
     "fail_next": """
         (self, status: int = 500, *, times: int = 1, path: str | None = None, headers: Mapping[str, str] | None = None,
-        body: bytes = b'', cut: bool = False) -> None
+        body: bytes | str = b'', cut: bool = False) -> None
     """,
     "slow_next": "(self, seconds: float, *, times: int = 1, path: str | None = None) -> None",
 }
-_PROPERTIES = {"now": datetime, "app": ASGIApp, "latency": float, "requests": tuple[LoggedRequest, ...]}
+_PROPERTIES = {"now": datetime, "speed": float, "app": ASGIApp, "latency": float, "requests": tuple[LoggedRequest, ...]}
 _FIELDS = {
     "at": float,
     "method": str,

@@ -10,6 +10,7 @@ import pytest
 from bitminter_async.local import LocalPool
 from bitminter_async.local._server import answers
 from bitminter_async.local._world.world import World
+from bitminter_async.testing import AutojumpLoop
 from tests.support.pools import ask as ask_all
 
 START = datetime(2014, 3, 1, 12, tzinfo=UTC)
@@ -59,6 +60,23 @@ def test_time_stands_still_until_it_is_moved() -> None:
     pool.advance(timedelta(minutes=1))
     assert pool.now == START + timedelta(seconds=61.5)
     assert ask(pool, "users")["now"] == START.timestamp() + 61
+
+
+def test_a_new_speed_holds_from_now_on() -> None:
+    """Setting `speed` leaves the present as it is, and on a virtual clock the pool goes with that."""
+    pool = LocalPool(history=SHORT)
+
+    async def live() -> list[float]:
+        seen: list[float] = []
+        for speed in (0.0, 1.0, 60.0, 0.0):
+            pool.speed = speed
+            assert pool.speed == speed
+            seen.append((pool.now - START).total_seconds())
+            await asyncio.sleep(900)
+        return [*seen, (pool.now - START).total_seconds()]
+
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+        assert runner.run(live()) == [0, 0, 900, 54_900, 54_900]
 
 
 def test_speed_follows_the_clock_of_each_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,7 +185,7 @@ def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> 
 
 @pytest.mark.usefixtures("handlers")
 def test_the_command_gives_a_demo_user_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `--user` there is a user demo with a made-up key, and `--limit 0` blocks nobody."""
+    """Without `--user` there is a user demo with a made-up key; `--limit 0` blocks nobody; `--control` is told of."""
     printed: list[str] = []
 
     def print_and_interrupt(text: str, **_: object) -> None:
@@ -193,7 +193,8 @@ def test_the_command_gives_a_demo_user_by_default(monkeypatch: pytest.MonkeyPatc
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(builtins, "print", print_and_interrupt)
-    assert main(["--port", "0", "--limit", "0"]) == 0
+    assert main(["--port", "0", "--limit", "0", "--control"]) == 0
+    assert re.search(r"to control it: POST http://127.0.0.1:\d+/control/COMMAND, see --help$", printed[0], re.MULTILINE)
     assert re.search(r"'demo', key [A-Z0-9]{32}$", printed[0], re.MULTILINE)
 
 

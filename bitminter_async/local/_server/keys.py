@@ -57,6 +57,12 @@ class Keys:
                 return key
         raise LookupError(f"user {user!r} has no key; add_user({user!r}) gives it one")
 
+    def mask(self, text: str) -> str:
+        """Return the text with *** for each key in it."""
+        for key in sorted(self._access, key=len, reverse=True):
+            text = text.replace(key, "***")
+        return text
+
     def access(self, given: str | None) -> Access | None:
         """Return what the key gives access to, or None for a wrong one. It takes the same time for each wrong one."""
         candidate = (given or "").encode()

@@ -38,6 +38,10 @@ class Middleware:
         """The latest 100,000 requests, in order of arrival."""
         return self._log.requests
 
+    def lift_blocks(self) -> None:
+        """Let every client ask again."""
+        self._rate_limit.lift()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":

@@ -31,6 +31,11 @@ class RateLimit:
         """Return whether requests from this address are refused."""
         return self._clock.elapsed() < self._blocked_until.get(address, -inf)
 
+    def lift(self) -> None:
+        """Let every address ask again, and begin to count anew."""
+        self._blocked_until.clear()
+        self._arrivals.clear()
+
     def count(self, address: str) -> None:
         """Count a request from this address, and block it if that is one too many."""
         if self._limit is None:
