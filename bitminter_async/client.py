@@ -72,6 +72,7 @@ class Client:
     Attributes:
         pool: The pool's public data.
         users: User data.
+        watch: Streams of what changes.
 
     Raises:
         ValueError: An option's value cannot be used.

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from ._arguments import check_commodity
 from .units import HashRate
 
 __all__ = [
@@ -311,8 +312,15 @@ class User:
     workers: tuple[Worker, ...]
 
     def balance(self, commodity: str) -> Decimal:
-        """Return the balance in `commodity`, for example `BTC`, in its coin; 0 where the pool lists none."""
-        return self.balances.get(commodity, Decimal(0))
+        """Return the balance in `commodity`, for example `BTC` or `btc`, in its coin; 0 where the pool lists none.
+
+        Raises:
+            TypeError: The commodity is not a string.
+            ValueError: It cannot be a commodity's name.
+        """
+        check_commodity(commodity or "")  # None means all commodities elsewhere, but no balance is in all
+        balance = self.balances.get(commodity)
+        return self.balances.get(commodity.upper(), Decimal(0)) if balance is None else balance
 
     @property
     def idle_workers(self) -> tuple[Worker, ...]:

@@ -140,7 +140,7 @@ _FIELDS = {
         worker: Worker, user: str, time: datetime, accepted: Mapping[str, int], rejected: Mapping[str, int]
     """,
 }
-_MORE_FIELDS = {"BlockStatus": "PROCESSING UNCONFIRMED STALE ORPHAN CONFIRMED", "Client": "pool users"}
+_MORE_FIELDS = {"BlockStatus": "PROCESSING UNCONFIRMED STALE ORPHAN CONFIRMED", "Client": "pool users watch"}
 _DERIVED = {
     "Block": {"effort": float, "luck": float, "reject_rate": float},
     "ChainRound": {"effort": float, "reject_rate": float},

@@ -185,12 +185,23 @@ def test_the_share_of_a_shift(user: float, total: float, share: float) -> None:
 
 
 def test_a_balance_is_there_for_every_commodity() -> None:
-    """The balance of a commodity that the pool does not list is 0, as a Decimal."""
+    """A commodity may be written in small letters; one that the pool does not list is 0, as a Decimal."""
     user: User = make_record(User)
     assert [user.balance(commodity) for commodity in ("BTC", "NMC", "XYZ", "btc")] == [
-        Decimal("0.21323507"), Decimal("0.67691192"), Decimal(0), Decimal(0),
+        Decimal("0.21323507"), Decimal("0.67691192"), Decimal(0), Decimal("0.21323507"),
     ]  # fmt: skip
     assert isinstance(user.balance("XYZ"), Decimal)
+    assert attrs.evolve(user, balances=immutabledict(btc=Decimal(5), BTC=Decimal(6))).balance("btc") == 5
+
+
+@pytest.mark.parametrize(
+    ("commodity", "error"), [(None, ValueError), ("", ValueError), ("B T", ValueError), (5, TypeError)]
+)
+def test_a_balance_of_what_is_no_commodity_is_an_error(commodity: Any, error: type[Exception]) -> None:
+    """What cannot be a commodity's name has no balance of 0."""
+    user: User = make_record(User)
+    with pytest.raises(error, match="commodity must be"):
+        user.balance(commodity)
 
 
 def test_idle_workers() -> None:

@@ -40,6 +40,8 @@ _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?(, *[0-9]+(\.[0-9]+)?)*")  # a list whe
 _LONGEST_REST = 7 * 86_400.0  # what is longer is nonsense: a moment, perhaps, in place of a span
 _PERMISSION = 'access to "Balance and worker summary"'
 
+_DOUBLED = "no such path: base_url should not end in /api, with which each path begins"
+
 
 @frozen(eq=False, repr=False)
 class Answer:
@@ -117,7 +119,7 @@ class Answer:
             case 403:
                 kind, hint = Blocked, f"the pool has blocked this client, which rests for {BLOCKED_FOR:.0f} s"
             case 404:
-                kind, hint = NotFound, "the pool knows no such user or path"
+                kind, hint = NotFound, _DOUBLED if "/api/api/" in self.url else "the pool knows no such user or path"
             case status if status == HTTPStatus.TOO_MANY_REQUESTS or (status == _UNAVAILABLE and self.rest):
                 kind, hint = RateLimited, self.plea
             case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("bitminter_async")
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+_SOON = 0.05  # seconds: less would be printed as 0.0, and the pace takes longer
 _MANY_CANCELLED = 3
 _MANY_REFUSED = 3
 
@@ -159,8 +160,8 @@ class Poller:
             return
         if unanswered.outage_since is None:
             unanswered.outage_since = began
-        wait = max(0.0, due - now)
-        _LOGGER.warning("watching %s: %s, asking again in %.1f s: %s", self._what, what, wait, error.summary)
+        when = f"in {due - now:.1f} s" if due - now > _SOON else "when its turn comes"
+        _LOGGER.warning("watching %s: %s, asking again %s: %s", self._what, what, when, error.summary)
 
     async def _wait(self) -> None:
         due = _now() if self._due is None else self._due

@@ -79,6 +79,17 @@ async def test_the_log_says_when_it_is_asked_again(
     assert f"asking again in {waited:.1f} s: RateLimited" in outages(caplog)[0][1]
 
 
+async def test_the_log_names_no_moment_where_the_pace_decides(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the next poll is due by the time that one has failed, the log says that it waits for its turn only."""
+    fake = Fake(stats(1), answer(b"", 500), stats(2), delay=5, repeat=True)
+    async with watch_client(fake) as client, collecting(client.watch.stats(every=5)) as seen:
+        await asyncio.sleep(14)
+        assert [each.active_users for each in seen] == [1]
+        assert "an outage begins, asking again when its turn comes: ServerError" in outages(caplog)[0][1]
+        await asyncio.sleep(2)
+        assert [each.active_users for each in seen] == [1, 2]
+
+
 async def test_in_an_outage_each_poll_tries_once() -> None:
     """The first poll that fails is tried as often as any call; then once a poll, until one is answered."""
     fake = Fake(*(answer(b"", 500) for _ in range(6)), stats(1), answer(b"", 500), stats(2))

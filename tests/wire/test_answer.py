@@ -41,6 +41,14 @@ def error_of(answer: Answer) -> StatusError:
     return error
 
 
+def test_a_base_url_that_ends_in_api_is_told_of() -> None:
+    """Where /api stands twice in what was asked for, a 404 says which of both is too much."""
+    doubled = attrs.evolve(make(404), url="https://pool.example/api/api/pool/stats")
+    assert "base_url should not end in /api" in str(error_of(doubled))
+    assert isinstance(doubled.error, NotFound)
+    assert "base_url" not in str(error_of(attrs.evolve(doubled, url="https://pool.example/api/users/api")))
+
+
 @pytest.mark.parametrize(
     ("status", "keyed", "headers", "kind", "hint"),
     [
