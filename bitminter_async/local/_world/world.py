@@ -6,12 +6,12 @@ thousand steps leads to the same world. Time is in whole seconds since the epoch
 """
 
 import math
-from bisect import bisect, bisect_left
+from bisect import bisect_left
 from heapq import heapify, heappush, heapreplace
-from itertools import accumulate
 
 from .chain import COIN, COMMODITIES, Block, Chain
 from .chance import seeded_rng
+from .finders import Finders
 from .hashrate import MEASURED_EVERY, HashRateCurve, WorkCounter
 from .miners import ALIVE, User, Worker
 from .names import WORKER_KINDS, user_names
@@ -48,6 +48,7 @@ class World:
         self._block_id, self._shift_id = 41_000, 26_000
         # A heap of when each worker next begins or ceases to work. The numbers differ: workers cannot be compared.
         self._changes: list[tuple[int, int, Worker]] = []
+        self._finders: Finders | None = None  # made when a block is found, anew after a worker was added or removed
         self._populate()
 
     # Time
@@ -83,12 +84,11 @@ class World:
 
     def _find(self, chain: Chain) -> Block:
         """Find a block by one of the workers, the likelier the faster it is."""
-        workers = [(user, worker) for user in self.users.values() for worker in user.workers]
-        rates = list(accumulate(worker.rate if worker.working else 0 for _, worker in workers))
-        finder = bisect(rates, self._rng.random() * rates[-1])
+        if self._finders is None:
+            self._finders = Finders(self.users.values())
+        finder = self._finders.draw(self._rng.random())
         self._block_id += self._id_rng.choice((1, 1, 1, 2, 3))
-        # Where nobody works, all rates are 0 and the place found is past the end.
-        block = chain.find(self._block_id, self.work.counted, workers[min(finder, len(workers) - 1)][0].name)
+        block = chain.find(self._block_id, self.work.counted, finder.name)
         self.blocks.append(block)
         return block
 
@@ -150,6 +150,7 @@ class World:
     def _new_worker(self, user: User, name: str, rate: int) -> Worker:
         worker = Worker(name, self._rng, self.curve, rate, self.now)
         user.workers.append(worker)
+        self._finders = None
         return worker
 
     def _next_change(self, worker: Worker) -> int:
@@ -165,7 +166,10 @@ class World:
         heapreplace(self._changes, (self._next_change(worker), number, worker))
 
     def _set_working(self, worker: Worker, *, working: bool) -> None:
-        self.work.change_rate(self.now, worker.rate * (working - worker.working), worker.rejects)
+        change = worker.rate * (working - worker.working)
+        self.work.change_rate(self.now, change, worker.rejects)
+        if self._finders is not None:
+            self._finders.change_rate(worker, change)
         worker.set_working(self.now, self.shift_start.time, working=working)
 
     # What can be done to it by hand
@@ -209,6 +213,7 @@ class World:
         owner = self.user(user)
         worker = owner.worker(name)
         owner.workers.remove(worker)
+        self._finders = None
         owner.removed.append(worker)
 
     def set_worker_alive(self, user: str, name: str, *, alive: bool) -> None:
