@@ -71,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8420, help="the port to listen on; 0 picks a free one (default: %(default)s)")
     add("--host", default="127.0.0.1", help="the IPv4 address to listen on (default: %(default)s)")
     add("--seed", type=int, default=0, help="the same seed makes the same pool (default: %(default)s)")
-    add("--speed", type=float, default=1.0, help="pool seconds per real second (default: %(default)s)")
+    add(
+        "--speed",
+        type=float,
+        default=1.0,
+        help="pool seconds per real second; what is 366 pool days old is forgotten (default: %(default)s)",
+    )
     add("--latency", type=float, default=0.0, metavar="SECONDS", help="how long every answer takes (default: none)")
     add(
         "--limit",

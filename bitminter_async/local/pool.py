@@ -20,7 +20,7 @@ from ._server.middleware import Middleware
 from ._server.request_log import LoggedRequest
 from ._server.serve import serving
 from ._world.chain import EARLIEST
-from ._world.world import SHIFT, World
+from ._world.world import SHIFT, YEAR, World
 
 __all__ = ["LocalPool"]
 
@@ -43,7 +43,8 @@ class LocalPool:
     Args:
         seed: The same seed, start, history and calls make the same world.
         speed: Pool seconds per second of the running loop's clock, real or virtual. At 0 `advance()` alone moves time.
-        history: How much has happened before the start.
+        history: How much has happened before the start. Blocks and shifts are forgotten when they are as old as this,
+            and 366 days at least, so that a pool may run fast for as long as one likes.
         now: The pool's time at the start; noon of 2014-03-01 UTC by default.
         limit: Requests per minute from one address beyond which it is blocked: everything is answered 403 until 15
             minutes after its last request beyond the limit. None blocks nobody.
@@ -77,7 +78,7 @@ class LocalPool:
         self._advanced = timedelta(0)
         self._clock = Clock()
         self._keys = Keys(seed)
-        self._world = World(seed, start)
+        self._world = World(seed, start, kept=max(YEAR, int(now.timestamp()) - start))
         self._middleware = Middleware(make_app(self._current_world, self._keys), self._clock, limit)
         self._current_world()
 

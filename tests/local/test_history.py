@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from bitminter_async.local import LocalPool
+from bitminter_async.local._server import answers
+from bitminter_async.local._world.world import World
 from tests.support.pools import SEEDS, USERS, ask, few_examples, make_pool
 
 BLOCK = {
@@ -160,3 +163,35 @@ def test_a_balance_grows_when_a_block_is_confirmed() -> None:
         paid.append((ask(pool, "users")[0]["balances"]["BTC"] - before) % 1)
     assert paid[0] - paid[1] == pytest.approx(25 * 9 / 1700, rel=0.02)
     assert paid[1] == pytest.approx(paid[2])
+
+
+@few_examples
+@given(seed=SEEDS, days=st.integers(0, 8))
+def test_what_is_old_is_forgotten(seed: int, days: int) -> None:
+    """A world that forgets shows what one that keeps all shows of the time that it keeps, and the present alike."""
+    start = 1_400_000_000
+    whole, short = World(seed, start), World(seed, start, kept=days * 86_400)
+    for world in (whole, short):
+        for day in range(1, 11):
+            world.advance(start + day * 86_400 + 1000)
+    kept = [block.id for block in short.blocks]
+    first = whole.now - 1000 - days * 86_400  # counted from the end of the last shift
+    assert kept == [block.id for block in whole.blocks if block.found.time >= first]
+    assert len(short.shifts) == days * 24
+    assert short.shifts == whole.shifts[len(whole.shifts) - days * 24 :]
+    assert answers.pool_round(short) == answers.pool_round(whole)
+    assert [answers.user(short, name) for name in short.users] == [answers.user(whole, name) for name in whole.users]
+
+
+def test_a_pool_keeps_a_year_or_its_history() -> None:
+    """Nothing is forgotten that the pool began with, nor in its first year; what is older goes, hour by hour."""
+    pool = LocalPool(history=timedelta(days=1))
+    pool.advance(timedelta(days=364))
+    world = pool._world
+    shifts, block = len(world.shifts), world.blocks[0].id
+    assert shifts == 365 * 24
+    pool.advance(timedelta(days=3))
+    assert len(world.shifts) == 366 * 24
+    with pytest.raises(LookupError, match="no block"):
+        pool.orphan(block)
+    assert len(LocalPool(history=timedelta(days=400))._world.shifts) == 400 * 24

@@ -1,5 +1,6 @@
 """A chain, and the blocks that the pool found on it."""
 
+from bisect import bisect_left
 from collections import deque
 from random import Random
 
@@ -149,6 +150,13 @@ class Chain:
         self.blocks.remove(block)
         if block in self._unconfirmed:
             self._unconfirmed.remove(block)
+
+    def forget(self, before: int) -> None:
+        """Forget the blocks that were found before that second."""
+        old = bisect_left(self.blocks, before, key=lambda block: block.found.time)
+        if old:
+            self._start = self.blocks[old - 1].found  # where the round began, should that have been the last one
+            del self.blocks[:old]
 
     def count_income(self, now: int) -> None:
         """Add the income of the blocks that have been confirmed by now to what the chain has earned."""

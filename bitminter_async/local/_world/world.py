@@ -16,10 +16,13 @@ from .hashrate import MEASURED_EVERY, HashRateCurve, WorkCounter
 from .miners import ALIVE, User, Worker
 from .names import WORKER_KINDS, user_names
 
-__all__ = ["SHIFT", "World"]
+__all__ = ["SHIFT", "YEAR", "World"]
 
 SHIFT = 3600
 """Seconds that a shift takes."""
+
+YEAR = 366 * 86_400
+"""Seconds for which blocks and shifts are kept at least."""
 
 _MEAN_RATE = 1_700_000 * 10**9  # hashes per second, of all workers together
 _WORKS = 3 * 86_400.0  # seconds that a worker works at a stretch, on average
@@ -32,10 +35,18 @@ _SCORE = 1_000_000  # the score of one block's worth of work
 
 
 class World:
-    """Everything that the pool knows."""
+    """Everything that the pool knows.
 
-    def __init__(self, seed: int, start: int) -> None:
+    Args:
+        seed: The same seed and start make the same world.
+        start: When it begins, in seconds since the epoch.
+        kept: Seconds after which it forgets a block or a shift, to the hour: a pool that runs fast for days would fill
+            the memory with them.
+    """
+
+    def __init__(self, seed: int, start: int, kept: int = YEAR) -> None:
         self.now = start
+        self._kept = kept
         self.users: dict[str, User] = {}
         self.blocks: list[Block] = []
         self.shifts: list[dict[str, object]] = []
@@ -110,6 +121,14 @@ class World:
         self.shift_start = end
         for chain in self.chains.values():
             chain.retarget(end)
+        self._forget(end.time - self._kept)
+
+    def _forget(self, before: int) -> None:
+        """Forget the blocks and shifts of before that second."""
+        del self.blocks[: bisect_left(self.blocks, before, key=lambda block: block.found.time)]
+        del self.shifts[: max(0, len(self.shifts) - self._kept // SHIFT)]
+        for chain in self.chains.values():
+            chain.forget(before)
 
     def score(self, accepted: int) -> float:
         """Return what so many accepted proofs of work score: the harder the chain, the less each."""
