@@ -8,9 +8,10 @@ import shlex
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 import bitminter_async
@@ -22,9 +23,10 @@ _ROOT = Path(__file__).parent.parent
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
 _PYTHON = re.findall(r"^```python\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
 _SHELL = re.findall(r"^```sh\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
-_PROGRAMS = [code for code in _PYTHON if "def test_" not in code]
+_PROGRAMS = [code for code in _PYTHON if "def test_" not in code and "def pytest_" not in code]
 _FOLDERS = ("endpoints", "_session", "_wire", "_decode", "_convert", "_lists", "watch")
 _TESTS = [code for code in _PYTHON if "def test_" in code]
+_CONFTEST = next(code for code in _PYTHON if "def pytest_" in code)
 
 
 @pytest.mark.socket
@@ -57,8 +59,9 @@ async def test_a_snippet_runs(code: str, monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_the_tests_for_bots_pass(pytester: pytest.Pytester) -> None:
-    """The README's tests for bots pass as they stand."""
+    """The README's tests for bots pass as they stand, with its conftest."""
     assert _TESTS
+    pytester.makeconftest(_CONFTEST)
     pytester.makepyfile("\n\n".join(_TESTS))
     options = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-W", "error")
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=len(_TESTS))
@@ -85,6 +88,20 @@ def test_the_command_that_serves_a_pool_serves_one() -> None:
         assert server.wait(10) == 0
     assert "http://127.0.0.1:" in lines[0]
     assert "BOBSKEY" in lines[1]
+
+
+@pytest.mark.socket
+async def test_the_command_that_controls_a_pool_is_carried_out() -> None:
+    """What the README has curl send is taken by a pool that is served with its control face."""
+    words = shlex.split(_SHELL[3])
+    name, _, value = words[words.index("-H") + 1].partition(": ")
+    body, url = words[words.index("-d") + 1], words[-1]
+    pool = LocalPool()
+    before = pool.now
+    async with pool.serve(control=True) as base_url, httpx.AsyncClient() as http:
+        asked = url.replace("http://127.0.0.1:8420", base_url)
+        assert (await http.post(asked, content=body, headers={name: value})).json() == {"result": None}
+    assert pool.now - before == timedelta(hours=1)
 
 
 def test_what_the_readme_names_exists() -> None:
