@@ -109,9 +109,9 @@ __all__ = [
 # Who has not set logging up has not asked for log lines; without a handler, Python would print them to stderr.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-_MODULES = (
+_MODULES = (  # those that load the least come first, and the client before what only those who watch need
     *("errors", "units", "records", "events", "_wire.key", "_session.receipt", "_session.budget.options"),
-    *("endpoints.pool", "endpoints.users", "watch.stream", "watch.watch", "client", "data"),
+    *("endpoints.pool", "endpoints.users", "client", "watch.stream", "watch.watch", "data"),
 )
 
 

@@ -17,7 +17,6 @@ from msgspec.json import Decoder
 from .._call import Expected, Kind
 from .._wire.answer import Answer
 from ..errors import DecodeError
-from .faults import Reading, read_with_care
 from .fit import misfits
 from .kinds import MAPPINGS, fields, mapping, scalar_of
 
@@ -40,7 +39,11 @@ def decode(answer: Answer, kind: type[T] | Kind[T], expected: Expected = _ANYTHI
     Raises:
         DecodeError: The body is not JSON, not what `kind` documents, or not what is expected.
     """
-    reading = _read(answer, kind, expected)
+    if (record := _read_at_once(answer, kind, expected)) is not None:
+        return cast("T", record)
+    from .faults import read_with_care  # noqa: PLC0415  # with cattrs a tenth of the package's import, for what is rare
+
+    reading = read_with_care(answer, kind, expected)
     if not reading.faults:
         return cast("T", reading.value)
     error = DecodeError(
@@ -52,7 +55,8 @@ def decode(answer: Answer, kind: type[T] | Kind[T], expected: Expected = _ANYTHI
     raise error
 
 
-def _read(answer: Answer, kind: Any, expected: Expected) -> Reading:
+def _read_at_once(answer: Answer, kind: Any, expected: Expected) -> Any:
+    """Read an answer that is right; return None where it is not right at once, be it merely lenient or wrong."""
     try:
         found = _decoder(kind).decode(answer.body)
         form = _form(kind)
@@ -60,10 +64,10 @@ def _read(answer: Answer, kind: Any, expected: Expected) -> Reading:
         if (expected.most is None or len(found) <= expected.most) and answer.body.count(b":") == _count(form, found):
             record = form.make(found)
             if not any(misfits(record, expected)):
-                return Reading(record)
+                return record
     except (ArithmeticError, MsgspecError, RecursionError, ValueError):
         pass  # whether it is wrong at all, and how to say so, is for the careful reading
-    return read_with_care(answer, kind, expected)
+    return None
 
 
 class _Form(NamedTuple):
