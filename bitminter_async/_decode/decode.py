@@ -132,17 +132,23 @@ def _count_all(item: _Form, found: Collection[Any]) -> int:
 
 
 def _record_form(record: Any) -> _Form:
-    """Generate what makes a record, in one call, since making fifty of them is most of a page's cost, and counts."""
-    names: dict[str, Any] = {"record": record, "UNSET": UNSET}
+    """Generate what makes a record, in one call, since making fifty of them is most of a page's cost, and counts.
+
+    A record is frozen, so that its own `__init__` must go around what forbids to set a field, at twice the cost. So the
+    fields are set on an object of a class with the same slots, which becomes a record when all of them are.
+    """
+    mutable: type[Any] = type(record.__name__, record.__bases__, {"__slots__": record.__slots__})
+    names: dict[str, Any] = {"mutable": mutable, "new": object.__new__, "record": record, "UNSET": UNSET}
     members: list[tuple[Any, ...]] = []
-    arguments: list[str] = []
+    settings: list[str] = []
     always = 0
     counts: list[str] = []
     for name, kind, optional in fields(record):
         wire, make, keys = _form(kind)
         members.append((name, wire, UNSET) if optional else (name, wire))
         names |= {f"make_{name}": make, f"keys_{name}": keys}
-        arguments.append(f"found.{name}" if make is _as_it_is else f"make_{name}(found.{name})")
+        value = f"found.{name}" if make is _as_it_is else f"make_{name}(found.{name})"
+        settings.append(f"made.{name} = {value}")
         if optional:
             counts.append(f"(found.{name} is not UNSET)")
         else:
@@ -151,13 +157,12 @@ def _record_form(record: Any) -> _Form:
             always += keys
         else:
             counts.append(f"keys_{name}(found.{name})")
-    source = "".join(
-        [
-            "def make(found):\n    return record(\n",
-            *[f"        {each},\n" for each in arguments],
-            f"    )\n\n\ndef keys(found):\n    return {' + '.join([str(always), *counts])}\n",
-        ]
-    )
+    lines = [
+        *("def make(found):", "    made = new(mutable)", *(f"    {each}" for each in settings)),
+        *("    made.__class__ = record", "    return made", "", ""),
+        *("def keys(found):", f"    return {' + '.join([str(always), *counts])}", ""),
+    ]
+    source = "\n".join(lines)
     # As attrs does, so that a traceback shows the line.
     file = f"<how bitminter_async makes a {record.__name__}>"
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
