@@ -204,7 +204,8 @@ class Wire:
             trace = Trace(partial(on_departure, 2), None)
             response = await self.open().handle_async_request(self._request(call, trace))
         self._stream = trace.stream
-        received.status, received.headers = response.status_code, response.headers
+        received.status = response.status_code
+        received.headers = dict(response.headers.items())  # each look into httpx's own goes through all of them
         received.version = response.extensions.get("http_version")
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
