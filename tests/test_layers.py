@@ -22,7 +22,8 @@ _LAYERS = [  # from the bottom; a module imports from its own folder and from th
     {"watch"},
     {"client"},
     {"local"},
-    {"__init__", "testing"},
+    {"cli"},
+    {"__init__", "__main__", "testing"},
 ]
 _LAYER = {name: number for number, names in enumerate(_LAYERS) for name in names}
 _PUBLIC = {  # modules without an underscore: what they hold that is public is imported from the package's front
@@ -30,8 +31,9 @@ _PUBLIC = {  # modules without an underscore: what they hold that is public is i
     *("endpoints", "endpoints.pool", "endpoints.users"),
     *("watch", "watch.watch", "watch.stream", "watch.merge"),
     *("local", "local.pool", "local.__main__"),
+    *("__main__", "cli"),
 }
-_FRONTS = ("bitminter_async", "bitminter_async.local", "bitminter_async.testing")
+_FRONTS = ("bitminter_async", "bitminter_async.cli", "bitminter_async.local", "bitminter_async.testing")
 _FRONT: dict[str, Any] = {
     name: getattr(front, name) for front in map(importlib.import_module, _FRONTS) for name in front.__all__
 }
@@ -108,7 +110,7 @@ def test_a_module_is_private_or_listed() -> None:
     assert shown == _PUBLIC
 
 
-@pytest.mark.parametrize("module", sorted(_PUBLIC - {"local.__main__"}))
+@pytest.mark.parametrize("module", sorted(_PUBLIC - {"__main__", "local.__main__"}))
 def test_what_is_public_can_be_imported_from_a_front(module: str) -> None:
     """What a public module lists in `__all__` is had from the package, its `local` or `testing`, or from `Watch`."""
     listed = getattr(importlib.import_module(f"bitminter_async.{module}"), "__all__", [])

@@ -1,0 +1,104 @@
+"""Runs the command as a process: its arguments, its output, its signals, and its exit code."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ._parser import make_parser, parse
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from ..client import Client
+
+__all__ = ["run"]
+
+_FAILED, _USAGE = 1, 2
+_INTERRUPTED, _TERMINATED, _PIPE_CLOSED = 130, 143, 141  # as a shell tells of SIGINT, SIGTERM and SIGPIPE
+
+
+def run(
+    argv: Sequence[str] | None = None,
+    make_client: "Callable[..., Client] | None" = None,
+    loop_factory: "Callable[[], AbstractEventLoop] | None" = None,
+) -> int:
+    """Run the command, and return its exit code.
+
+    Args:
+        argv: The arguments; None: those of the process.
+        make_client: Makes the client of those options of `Client` that the arguments name; None: `Client` does.
+        loop_factory: Makes the event loop; None: asyncio does.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError("it is closed")  # before anything is sent
+        code = _run(sys.argv[1:] if argv is None else argv, make_client, loop_factory)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        code = _PIPE_CLOSED
+    except OSError as error:
+        code = _FAILED
+        _say(f"bitminter: the output cannot be written: {error.strerror or error}")
+    else:
+        return code
+    _drop_output()
+    return code
+
+
+def _run(
+    arguments: Sequence[str],
+    make_client: "Callable[..., Client] | None",
+    loop_factory: "Callable[[], AbstractEventLoop] | None",
+) -> int:
+    if arguments[:1] == ["serve"]:
+        from ..local.__main__ import main  # noqa: PLC0415  # each command loads what it needs alone
+
+        return main(arguments[1:])
+    try:
+        options = parse(arguments)
+    except SystemExit as end:  # help was asked for, or the arguments are wrong, and argparse has said so
+        return int(end.code or 0)
+    match options.command:
+        case None:
+            make_parser().print_help(sys.stderr)
+            return _USAGE
+        case "completion":
+            return _complete(options.shell)
+    from asyncio import CancelledError  # noqa: PLC0415  # likewise
+
+    from ._ask import ask  # noqa: PLC0415  # likewise
+
+    try:
+        return ask(options, make_client, loop_factory)
+    except CancelledError:
+        return _TERMINATED
+
+
+def _complete(shell: str) -> int:
+    try:
+        import shtab  # noqa: PLC0415  # likewise
+    except ModuleNotFoundError:
+        _say("bitminter: completion needs shtab: pip install 'bitminter-async[cli]'")
+        return _FAILED
+    sys.stdout.write(shtab.complete(make_parser(), shell))
+    return 0
+
+
+def _say(line: str) -> None:
+    """Tell it on stderr, if that can be written."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(f"{line}\n")
+        except OSError:
+            return
+
+
+def _drop_output() -> None:
+    """Let nothing more be written, or Python would fail to do so as it ends, and say so."""
+    if sys.stdout is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
