@@ -3,11 +3,9 @@
 Start with `Client`. Names are loaded when first used, so that the pytest plugin costs nothing where it is idle.
 """
 
-import logging
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from ._version import __version__ as __version__
+
+TYPE_CHECKING = False  # as typing has it, which takes longer to import than the whole of the command's help
 
 if TYPE_CHECKING:
     from ._session.budget.options import Redis
@@ -106,9 +104,6 @@ __all__ = [
     "to_json",
 ]
 
-# Who has not set logging up has not asked for log lines; without a handler, Python would print them to stderr.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
-
 _MODULES = (  # those that load the least come first, and the client before what only those who watch need
     *("errors", "units", "records", "events", "_wire.key", "_session.receipt", "_session.budget.options"),
     *("endpoints.pool", "endpoints.users", "client", "watch.stream", "watch.watch", "data"),
@@ -124,6 +119,8 @@ if not TYPE_CHECKING:  # a type checker takes the imports above, and tells a mis
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415  # likewise
+
         modules = (import_module(f".{module}", __name__) for module in _MODULES)
         value = next(getattr(module, name) for module in modules if name in module.__all__)
         return globals().setdefault(name, value)

@@ -1,5 +1,6 @@
 """The client: its options, its parts, its life."""
 
+import logging
 import os
 import re
 import warnings
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _HOME = "https://github.com/bitminter-async/bitminter-async"
+
+# Who has not set logging up has not asked for log lines; without a handler, Python would print them to stderr.
+logging.getLogger("bitminter_async").addHandler(logging.NullHandler())
 
 
 class Client:

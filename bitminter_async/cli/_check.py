@@ -5,11 +5,12 @@ from operator import attrgetter
 
 from attrs import define
 
+from .._wire.answer import printable
 from ..client import Client
 from ..errors import BitminterError, Blocked, Forbidden, KeyRefused, RateLimited, Unauthorized
 from ._errors import explain
 from ._output import Output
-from ._table import Column
+from ._table import Cell, Column, Line
 
 __all__ = ["check"]
 
@@ -17,7 +18,7 @@ _YES, _NO, _UNKNOWN = "yes", "no", "unknown"
 _STYLES = {_YES: "green", _NO: "red"}
 _COLUMNS = (
     Column("question", "question", attrgetter("question")),
-    Column("answer", "answer", attrgetter("answer"), style=lambda answer: _STYLES.get(answer, "")),
+    Column("answer", "answer", attrgetter("answer")),
     Column("detail", "detail", attrgetter("detail")),
 )
 
@@ -45,8 +46,20 @@ async def check(client: Client, options: Namespace, output: Output) -> int:
     else:
         address.answer, address.detail = _YES, f"{stats.hash_rate} from {stats.active_workers} workers"
         code = await _check_key(client, options, key, balances, rest)
-    await output.table(_COLUMNS, [address, key, balances, rest])
+    findings = [address, key, balances, rest]
+    if output.is_terminal and not output.as_json:
+        output.write_lines(map(_line, findings))  # which wrap: what is wrong must not be left out
+    else:
+        await output.table(_COLUMNS, findings)
     return code
+
+
+def _line(finding: _Finding) -> Line:
+    return [
+        Cell(f"{finding.question}: "),
+        Cell(finding.answer, _STYLES.get(finding.answer, "yellow")),
+        Cell(f", {printable(finding.detail)}"),
+    ]
 
 
 async def _check_key(client: Client, options: Namespace, key: _Finding, balances: _Finding, rest: _Finding) -> int:

@@ -60,6 +60,8 @@ class Output:
             finally:
                 if seen:
                     self.write_lines(lines(columns, seen, get_terminal_size().columns, self._measure))
+            if not seen:
+                say("bitminter: there are none")
         else:
             async for record in _each(records):
                 self.write_row(columns, record, to_json)

@@ -2,8 +2,16 @@
 
 import argparse
 import re
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+
+from .._arguments import check_commodity, check_user_name
+from .._version import __version__
+
+TYPE_CHECKING = False  # as in the package's front
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import NoReturn
 
 __all__ = ["COMMANDS", "make_parser", "parse"]
 
@@ -24,6 +32,11 @@ All moments are in UTC. In a pipe, the output is tab-separated, with a line of n
 
 {_EXIT_CODES}"""
 
+_Add = Callable[..., argparse.Action]
+_WATCHED = ("stats", "blocks", "shifts", "workers")
+_LONGEST = 1e9  # seconds
+_MOST_DIGITS = 9
+
 COMMANDS = {  # each with the module that runs it
     "stats": "_pool",
     "round": "_pool",
@@ -41,8 +54,13 @@ COMMANDS = {  # each with the module that runs it
 """The commands that ask a pool. Each is a coroutine function of its own name there: of client, options and output."""
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)  # to ask the terminal takes as long as the rest of the help
+
+
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
+    def error(self, message: str) -> "NoReturn":
         # One line, and nothing that may be a key that went to the wrong place.
         self.exit(2, f"{self.prog}: {_LIKE_A_KEY.sub('***', message)}; {self.prog} --help tells more\n")
 
@@ -55,7 +73,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             break
         if _KEY_OPTIONS.fullmatch(argument):
             parser.error(_KEY_REFUSED)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    since, until = getattr(options, "since", None), getattr(options, "until", None)
+    if since and until and since > until:
+        parser.error("--since is later than --until")
+    return options
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -64,63 +86,63 @@ def make_parser() -> argparse.ArgumentParser:
         prog="bitminter",
         description="Ask a mining pool that speaks the BitMinter API.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
         parents=[_common(None)],
     )
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
-    def add(name: str, text: str, **options: Any) -> Any:
+    def add(name: str, text: str, *parents: argparse.ArgumentParser, has_help: bool = True) -> _Add:
+        title = f"{text[:1].upper()}{text[1:]}."
         made = commands.add_parser(
-            name, help=text, description=f"{text[:1].upper()}{text[1:]}.", allow_abbrev=False, **options
+            name,
+            help=text,
+            description=title,
+            allow_abbrev=False,
+            parents=parents,
+            add_help=has_help,
+            formatter_class=_Formatter,
         )
         return made.add_argument
 
-    common = [_common(argparse.SUPPRESS)]
-    stats = add("stats", "the pool's hash rate, workers and users", parents=common)
+    common = _common(argparse.SUPPRESS)
+    stats = add("stats", "the pool's hash rate, workers and users", common)
     stats("-w", "--watch", type=_seconds, metavar="SECONDS", help="ask again every so many seconds, until Ctrl-C")
-    add("round", "the current shift, and each chain's current round", parents=common)
-    top = add("top", "the fastest users", parents=common)
+    add("round", "the current shift, and each chain's current round", common)
+    top = add("top", "the fastest users", common)
     top("-n", type=_count, default=50, metavar="N", help="how many (default: all, which are 50 at most)")
-    blocks = add("blocks", "the blocks that the pool found, newest first", parents=common)
+    blocks = add("blocks", "the blocks that the pool found, newest first", common)
     _add_span(blocks, 20)
-    blocks("--commodity", metavar="NAME", help="only this one's, such as BTC")
-    _add_span(add("shifts", "the shifts completed, newest first", parents=common), 20)
-    luck = add("luck", "how lucky the pool was, per chain and per day", parents=common)
+    blocks("--commodity", type=_commodity, metavar="NAME", help="only this one's, such as BTC")
+    _add_span(add("shifts", "the shifts completed, newest first", common), 20)
+    luck = add("luck", "how lucky the pool was, per chain and per day", common)
     _add_span(luck, None)
-    user = add("user", "a user's balances, hash rate and part of the shift", parents=common)
-    user("name", nargs="?", metavar="NAME", help="whose (default: the key's owner)")
-    workers = add("workers", "a user's workers", parents=common)
-    workers("name", nargs="?", metavar="NAME", help="whose (default: the key's owner)")
+    user = add("user", "a user's balances, hash rate and part of the shift", common)
+    user("name", nargs="?", type=_user, metavar="NAME", help="whose (default: the key's owner)")
+    workers = add("workers", "a user's workers", common)
+    workers("name", nargs="?", type=_user, metavar="NAME", help="whose (default: the key's owner)")
     workers("--idle", action="store_true", help="only those that do not mine")
-    watch = add("watch", "what changes, a line each as it comes, until Ctrl-C", parents=common)
-    watch(
-        "what",
-        nargs="*",
-        metavar="WHAT",
-        help="stats, blocks, shifts, workers (default: blocks and shifts, and with a key workers)",
-    ).choices = [*WATCHED]
-    watch("--user", metavar="NAME", help="whose workers (default: the key's owner's)")
+    watch = add("watch", "what changes, a line each as it comes, until Ctrl-C", common)
+    watched = "stats, blocks, shifts, workers (default: blocks and shifts, and with a key workers)"
+    watch("what", nargs="*", type=_watched, metavar="WHAT", help=watched)
+    watch("--user", type=_user, metavar="NAME", help="whose workers (default: the key's owner's)")
     watch("--every", type=_seconds, metavar="SECONDS", help="how often to ask (default: 60; for shifts 300)")
-    add("check", "whether the address answers, the key is right, and may read balances", parents=common)
-    export = add("export", "write blocks or shifts to a file", parents=common)
+    add("check", "whether the address answers, the key is right, and may read balances", common)
+    export = add("export", "write blocks or shifts to a file", common)
     export("what", choices=["blocks", "shifts"], help="what to write")
     export("file", metavar="FILE", help="its ending tells the format: .csv, .jsonl or .sqlite")
     _add_span(export, None)
     export("--resume", action="store_true", help="go on where an export to this file was cut short")
     export("--force", action="store_true", help="replace the file if it is there")
     export("-q", "--quiet", action="store_true", help="show no progress")
-    plot = add("plot", "draw the hash rate or the luck in the terminal", parents=common)
+    plot = add("plot", "draw the hash rate or the luck in the terminal", common)
     plot("what", choices=["hashrate", "luck"], help="what to draw")
     plot("--since", type=_moment, metavar="WHEN", help="from when on: 7d, 12h, a date or a moment (default: 7d)")
-    add("serve", "serve a local pool for trials, with the options of python -m bitminter_async.local", add_help=False)
+    add("serve", "serve a local pool for trials, with the options of python -m bitminter_async.local", has_help=False)
     completion = add("completion", "print what makes a shell complete this command")
     completion("shell", choices=["bash", "zsh", "fish"])
     return parser
-
-
-WATCHED = ("stats", "blocks", "shifts", "workers")
 
 
 def _common(default: object) -> argparse.ArgumentParser:
@@ -138,7 +160,7 @@ def _common(default: object) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_span(add: Any, default: int | None) -> None:
+def _add_span(add: _Add, default: int | None) -> None:
     many = "all" if default is None else f"{default}, or all since --since"
     add("-n", type=_count, metavar="N", help=f"how many at most (default: {many})")
     add("--since", type=_moment, metavar="WHEN", help="from when on: 7d, 12h, 2014-03-01, or 2014-03-01T12:00")
@@ -146,32 +168,56 @@ def _add_span(add: Any, default: int | None) -> None:
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"a number of seconds above 0, not {text}")
-    return number
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < _LONGEST:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return seconds
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"1 or more, not {text}")
-    return number
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a number of 1 or more, not {text!r}")
+    return int(text)
 
 
-def _moment(text: str) -> Any:
+def _watched(text: str) -> str:
+    if text not in _WATCHED:
+        raise argparse.ArgumentTypeError(f"must be {', '.join(_WATCHED[:-1])} or {_WATCHED[-1]}, not {text!r}")
+    return text
+
+
+def _user(text: str) -> str:
+    return _checked(check_user_name, text)
+
+
+def _commodity(text: str) -> str:
+    return _checked(check_commodity, text)
+
+
+def _checked(check: Callable[[object], None], text: str) -> str:
+    try:
+        check(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _moment(text: str) -> "datetime":
     from ._times import parse_moment  # noqa: PLC0415  # datetime is loaded where it is needed
 
-    return _told(parse_moment, text)
+    return _parsed(parse_moment, text)
 
 
-def _moment_until(text: str) -> Any:
+def _moment_until(text: str) -> "datetime":
     from ._times import parse_until  # noqa: PLC0415  # likewise
 
-    return _told(parse_until, text)
+    return _parsed(parse_until, text)
 
 
-def _told(parse: Any, text: str) -> Any:
+def _parsed(parse: "Callable[[str], datetime]", text: str) -> "datetime":
     try:
         return parse(text)
     except ValueError as error:

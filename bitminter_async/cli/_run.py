@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from ._parser import make_parser, parse
+
+TYPE_CHECKING = False  # as in the package's front
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

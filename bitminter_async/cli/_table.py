@@ -93,7 +93,8 @@ def lines(columns: Sequence[Column], records: Sequence[Any], width: int, measure
 
 def card(columns: Sequence[Column], record: object) -> list[Line]:
     """Lay one record out as a line for each of its figures; one that is too long for the terminal wraps there."""
-    return [[Cell(f"{column.title}: ", "bold"), column.cell(record)] for column in columns]
+    widest = max(len(column.title) for column in columns)
+    return [[Cell(f"{column.title:<{widest}}{_GAP}", "bold"), column.cell(record)] for column in columns]
 
 
 def plain(value: object) -> str:

@@ -21,7 +21,9 @@ def parse_moment(text: str) -> datetime:
             return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise ValueError(f"a moment such as 7d, 12h, 2014-03-01 or 2014-03-01T12:00, in UTC, not {text!r}") from None
+        raise ValueError(
+            f"must be a moment such as 7d, 12h, 2014-03-01 or 2014-03-01T12:00, in UTC, not {text!r}"
+        ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
