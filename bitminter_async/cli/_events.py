@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from .._wire.answer import printable
 from ..events import (
     BlockChanged,
     BlockFound,
@@ -10,45 +11,53 @@ from ..events import (
     WorkerGone,
     WorkerIdle,
 )
-from ..records import PoolStats, Shift, Worker
+from ..records import Block, BlockStatus, PoolStats, Shift, Worker
 from ._table import Cell, Line, show, show_age, show_percent
-from .._wire.answer import printable
 
 __all__ = ["describe"]
 
 
 def describe(event: object) -> Line:
-    """Return the line: when it was, by the pool's clock, and what. Statistics bear no time: they are as of now."""
+    """Return the line: when it was, by the pool's clock, and what.
+
+    The pool's figures, and a block's new status, bear no time: theirs is ours, when we learnt of it.
+    """
     when, what, style = _told(event)
     return [Cell(f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}  "), Cell(printable(what), style)]
 
 
 def _told(event: object) -> tuple[datetime, str, str]:
+    style, when = "", datetime.now(UTC)
     match event:
         case PoolStats(rate, workers, users):
-            return datetime.now(UTC), f"the pool: {rate} from {show(workers)} workers of {show(users)} users", ""
-        case Shift():
+            told = f"the pool: {rate} from {show(workers)} workers of {show(users)} users"
+        case Shift(completed=when):
             told = f"shift {event.id} completed: {event.hash_rate}, {show_percent(event.reject_rate)} rejected"
-            return event.completed, told, ""
         case BlockFound(block):
-            told = (
-                f"{block.chain} {block.height} found by {block.generator}: {show(block.income)} {block.chain}, "
-                f"luck {show_percent(block.luck)}"
-            )
-            return block.generated, told, "bold"
+            style, when = "bold", block.generated
+            gain = f"{block.income:f} {block.chain}, luck {show_percent(block.luck)}"
+            told = f"{_named(block)} found by {block.generator}: {gain}"
         case BlockChanged(_, block):
-            told = f"{block.chain} {block.height} is {block.status} now"
-            return block.generated, told, "green" if block.status == "confirmed" else "yellow"
-        case WorkerIdle(worker, user, time):
-            return time, f"{user}'s {worker.name} is idle, {_last_work(worker, time)}", "red"
-        case WorkerBack(worker, user, time):
-            return time, f"{user}'s {worker.name} is back: {worker.hash_rate}", "green"
-        case WorkerAdded(worker, user, time):
-            return time, f"{user} has a new worker, {worker.name}", ""
-        case WorkerGone(worker, user, time):
-            return time, f"{user} has no {worker.name} any more", "yellow"
+            style = "green" if block.status == BlockStatus.CONFIRMED else "yellow"
+            told = f"{_named(block)} is {block.status} now"
+        case WorkerIdle(worker, user, when):
+            style = "red"
+            told = f"{user}'s {worker.name} is idle, {_last_work(worker, when)}"
+        case WorkerBack(worker, user, when):
+            style = "green"
+            told = f"{user}'s {worker.name} is back at {worker.hash_rate}"
+        case WorkerAdded(worker, user, when):
+            told = f"{user} has a new worker, {worker.name}"
+        case WorkerGone(worker, user, when):
+            style = "yellow"
+            told = f"{user} has no {worker.name} any more"
         case _:
-            raise TypeError(f"no event: {type(event).__name__}")
+            raise TypeError(f"{type(event).__name__} is no event")
+    return when, told, style
+
+
+def _named(block: Block) -> str:
+    return f"{block.chain} {block.height}"
 
 
 def _last_work(worker: Worker, time: datetime) -> str:

@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 from getpass import getpass
+from pathlib import Path
 
 from .._wire.key import ApiKey
 from ._errors import KEY, CommandError
@@ -38,7 +39,7 @@ def _first_line(file: str) -> str:
         if sys.stdin is None:
             raise OSError(0, "it is closed")
         return getpass("API key: ") if sys.stdin.isatty() else sys.stdin.readline(_LONGEST)
-    with open(file, encoding="utf-8") as lines:
+    with Path(file).open(encoding="utf-8") as lines:
         mode = os.fstat(lines.fileno()).st_mode
         if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
             say(f"bitminter: others may read the key in {file}: chmod 600 {file}")

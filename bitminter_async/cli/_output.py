@@ -8,7 +8,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .._wire.answer import printable
-from ._table import Cell, Column, Line, card, lines, plain
+from ._table import Column, Line, card, lines, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ class Output:
             seen: list[Any] = []
             try:
                 async for record in _each(records):
-                    seen.append(record)
+                    seen.append(record)  # noqa: PERF401  # what has come is shown, also where an error follows
             finally:
                 if seen:
                     self.write_lines(lines(columns, seen, get_terminal_size().columns, self._measure))
@@ -88,12 +88,11 @@ class Output:
     def write_row(self, columns: Sequence[Column], record: object, to_json: Callable[[Any], bytes] | None) -> None:
         """Write one record for programs, with a head before the first."""
         if self.as_json:
-            values = {column.name: column.value(record) for column in columns} if to_json is None else {}
-            self.write_json(to_json(record) if to_json else json.dumps(values, default=plain).encode())
+            self.write_json(to_json(record) if to_json else _json_of(columns, record))
             return
         if self._head is not columns:
             self._write_head(columns)
-        self.write("\t".join(plain(column.value(record)) for column in columns))
+        self.write("\t".join(_field(column.value(record)) for column in columns))
 
     def _write_head(self, columns: Sequence[Column]) -> None:
         self._head = columns
@@ -131,6 +130,17 @@ class Output:
     def flush(self) -> None:
         """Hand on what has been written."""
         self._stream.flush()
+
+
+def _field(value: object) -> str:
+    """Write a value for a pipe; nothing in it ends a line or a field."""
+    told = plain(value)
+    return "" if told is None else printable(str(told))
+
+
+def _json_of(columns: Sequence[Column], record: object) -> bytes:
+    values = {column.name: plain(column.value(record)) for column in columns}
+    return json.dumps(values, separators=(",", ":")).encode()
 
 
 async def _each(records: AsyncIterable[Any] | Iterable[Any]) -> AsyncIterable[Any]:

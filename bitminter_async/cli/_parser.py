@@ -93,7 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
-    def add(name: str, text: str, *parents: argparse.ArgumentParser, has_help: bool = True) -> _Add:
+    def add(name: str, text: str, *parents: _Parser, has_help: bool = True) -> _Add:
         title = f"{text[:1].upper()}{text[1:]}."
         made = commands.add_parser(
             name,
@@ -145,9 +145,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common(default: object) -> argparse.ArgumentParser:
+def _common(default: object) -> _Parser:
     """Return the options of all commands. What is not given behind a command must not undo what was given before it."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=default)
+    parser = _Parser(add_help=False, allow_abbrev=False, argument_default=default)
     add = parser.add_argument_group("options of all commands").add_argument
     add("--url", help="the pool's address (default: $BITMINTER_URL)")
     add("--key-file", metavar="FILE", help="where the API key is; - is standard input (default: $BITMINTER_KEY)")

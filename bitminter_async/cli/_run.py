@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ._parser import make_parser, parse
 
@@ -31,9 +32,10 @@ def run(
         make_client: Makes the client of those options of `Client` that the arguments name; None: `Client` does.
         loop_factory: Makes the event loop; None: asyncio does.
     """
+    if sys.stdout is None:
+        _say("bitminter: standard output is closed")  # before anything is sent
+        return _FAILED
     try:
-        if sys.stdout is None:
-            raise OSError("it is closed")  # before anything is sent
         code = _run(sys.argv[1:] if argv is None else argv, make_client, loop_factory)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -62,12 +64,11 @@ def _run(
         options = parse(arguments)
     except SystemExit as end:  # help was asked for, or the arguments are wrong, and argparse has said so
         return int(end.code or 0)
-    match options.command:
-        case None:
-            make_parser().print_help(sys.stderr)
-            return _USAGE
-        case "completion":
-            return _complete(options.shell)
+    if options.command is None:
+        make_parser().print_help(sys.stderr)
+        return _USAGE
+    if options.command == "completion":
+        return _complete(options.shell)
     from asyncio import CancelledError  # noqa: PLC0415  # likewise
 
     from ._ask import ask  # noqa: PLC0415  # likewise
@@ -99,7 +100,7 @@ def _say(line: str) -> None:
 
 def _drop_output() -> None:
     """Let nothing more be written, or Python would fail to do so as it ends, and say so."""
-    if sys.stdout is not None:
+    with suppress(OSError):  # as where somebody has put another object in its place, which is that one's affair
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -1,8 +1,10 @@
 """Columns: what a record shows in each, and how they find room in a terminal."""
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from attrs import evolve, frozen
@@ -13,7 +15,8 @@ from ..units import HashRate
 __all__ = ["Cell", "Column", "Line", "card", "lines", "plain", "show", "show_age", "show_percent"]
 
 _GAP = "  "
-_PARTS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_LARGE, _SMALL = 1e6, 0.1
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 class Cell(NamedTuple):
@@ -50,7 +53,11 @@ class Column:
 
     def of(self, part: Callable[[Any], object]) -> "Column":
         """Return the same column of a part of what the records are."""
-        return evolve(self, value=lambda record: self.value(part(record)))
+
+        def value(record: object) -> object:
+            return self.value(part(record))
+
+        return evolve(self, value=value)
 
     def cell(self, record: object) -> Cell:
         """Return what a terminal shows of the record, with nothing in it that a terminal would obey."""
@@ -97,51 +104,39 @@ def card(columns: Sequence[Column], record: object) -> list[Line]:
     return [[Cell(f"{column.title:<{widest}}{_GAP}", "bold"), column.cell(record)] for column in columns]
 
 
-def plain(value: object) -> str:
-    """Write a value for programs, as `to_json` does: a hash rate in H/s, a span in seconds, a moment in ISO 8601."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case HashRate():
-            return repr(value.hps)
-        case timedelta():
-            return repr(value.total_seconds())
-        case datetime():
-            return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
-        case Decimal():
-            return format(value, "f")
-        case _:
-            return printable(str(value))
+def plain(value: object) -> object:
+    """Return a value for programs, as `to_json` has it: a hash rate in H/s, a span in seconds, a moment in ISO 8601."""
+    return _PLAIN.get(type(value), _same)(value)
 
 
 def show(value: object) -> str:
-    """Write a value for people."""
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
-        case float():
-            return f"{value:,.2f}" if abs(value) < 1e6 else f"{value:.4g}"
-        case Decimal():
-            return f"{value:,f}"
-        case datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
-        case timedelta():
-            return show_age(value)
-        case _:
-            return str(value)
+    """Return a value for people."""
+    return _SHOWN.get(type(value), str)(value)
+
+
+def _same(value: object) -> object:
+    return value
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def _show_float(value: float) -> str:
+    return f"{value:,.2f}" if abs(value) < _LARGE else f"{value:.4g}"
 
 
 def show_age(span: timedelta) -> str:
     """Write a span in its two largest units: `3d 4h`, `12m 05s`, `8s`."""
     left = round(max(span.total_seconds(), 0.0))
-    counts = [
-        (left // size if unit == "d" else left // size % (86400 // size if unit == "h" else 60), unit)
-        for unit, size in _PARTS
-    ]
+    counts: list[tuple[int, str]] = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        counts.append((count, unit))
     first = next((at for at, (count, _) in enumerate(counts) if count), len(counts) - 1)
     (count, unit), *rest = counts[first : first + 2]
     return f"{count}{unit}" + "".join(f" {more:02d}{smaller}" for more, smaller in rest)
@@ -149,4 +144,20 @@ def show_age(span: timedelta) -> str:
 
 def show_percent(ratio: float) -> str:
     """Write a ratio as a percentage."""
-    return f"{ratio:.2%}" if ratio < 0.1 else f"{ratio:,.0%}"
+    return f"{ratio:.2%}" if ratio < _SMALL else f"{ratio:,.0%}"
+
+
+_PLAIN: dict[type, Callable[[Any], object]] = {
+    HashRate: attrgetter("hps"),
+    timedelta: timedelta.total_seconds,
+    datetime: _moment,
+    Decimal: "{:f}".format,
+    float: _finite,
+}
+_SHOWN: dict[type, Callable[[Any], str]] = {
+    int: "{:,}".format,
+    float: _show_float,
+    Decimal: "{:,f}".format,
+    datetime: "{:%Y-%m-%d %H:%M}".format,
+    timedelta: show_age,
+}

@@ -7,7 +7,7 @@ from operator import attrgetter
 from attrs import frozen
 
 from ..client import Client
-from ..records import Worker
+from ..records import Work, Worker
 from ._json import json_of
 from ._output import Output
 from ._table import Column, show_percent
@@ -27,8 +27,8 @@ _WORKERS = (
     Column("hash_rate_hps", "hash rate", attrgetter("worker.hash_rate"), 2),
     Column("last_work", "last work (UTC)", attrgetter("worker.last_work"), 5),
     Column("since_last_work_s", "ago", attrgetter("since"), 3),
-    Column("accepted", "accepted", attrgetter("accepted"), 4),
-    Column("reject_rate", "rejected part", attrgetter("reject_rate"), 6, show=show_percent),
+    Column("accepted", "accepted", lambda row: row.work and row.work.total_accepted, 4),
+    Column("reject_rate", "rejected part", lambda row: row.work and row.work.reject_rate, 6, show=show_percent),
 )
 
 
@@ -57,18 +57,13 @@ class _Row:
     @property
     def since(self) -> timedelta | None:
         """How long ago it worked last, by the pool's clock."""
-        return self.worker.last_work and max(self.now - self.worker.last_work, timedelta(0))
+        last = self.worker.last_work
+        return None if last is None else max(self.now - last, timedelta(0))
 
     @property
-    def accepted(self) -> int:
-        """Its proofs of work; merged mining counts one for each chain, so the most of one chain."""
-        return max((work.total_accepted for work in self.worker.work.values()), default=0)
-
-    @property
-    def reject_rate(self) -> float | None:
-        """The rejected part of that."""
-        most = max(self.worker.work.values(), key=attrgetter("total_accepted"), default=None)
-        return most and most.reject_rate
+    def work(self) -> Work | None:
+        """Its work of one commodity: merged mining counts one proof for each, so they must not be added up."""
+        return max(self.worker.work.values(), key=attrgetter("total_accepted"), default=None)
 
 
 async def workers(client: Client, options: Namespace, output: Output) -> None:

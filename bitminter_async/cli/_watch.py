@@ -2,7 +2,6 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from ._json import json_of
 from ._output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.live import Live
 
 __all__ = ["watch"]

@@ -10,8 +10,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator, Sequence
+from functools import partial
 
 _COMMAND = "import sys; from bitminter_async.cli import main; sys.exit(main())"  # as the installed script has it
 _HELP, _PLAIN = ["-c", _COMMAND, "--help"], ["-c", "import argparse"]
@@ -25,11 +26,11 @@ _ENVIRONMENT = {
 
 
 @contextmanager
-def _pool() -> Iterator[str]:
+def _pool() -> Generator[str]:
     command = [sys.executable, "-m", "bitminter_async.local", "--port", "0", "--limit", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_ENVIRONMENT) as server:  # noqa: S603  # ours
         try:
-            assert server.stdout  # noqa: S101  # a pipe was asked for
+            assert server.stdout
             yield server.stdout.readline().split()[-1]
         finally:
             server.terminate()
@@ -46,7 +47,7 @@ def _seconds(arguments: Sequence[str], url: str) -> float:
     return time.perf_counter() - began
 
 
-def _compare(what: str, ours: Sequence[str], theirs: Sequence[str], url: str, rounds: int, target: float) -> None:
+def _compare(what: str, ours: Sequence[str], theirs: Sequence[str], *, url: str, rounds: int, target: float) -> None:
     _seconds(ours, url)
     pairs = [(_seconds(ours, url), _seconds(theirs, url)) for _ in range(rounds)]
     mine, other = (statistics.median(pair[at] for pair in pairs) for at in (0, 1))
@@ -57,8 +58,16 @@ def main(*, brief: bool) -> None:
     """Measure and print."""
     rounds = 3 if brief else 21
     with _pool() as url:
-        _compare('bitminter --help, against python -c "import argparse"', _HELP, _PLAIN, url, rounds, 1.5)
-        _compare("bitminter stats, against importing bitminter_async.Client", _STATS, _IMPORT, url, rounds, 1.3)
+        compare = partial(_compare, url=url, rounds=rounds)
+        compare('bitminter --help, against python -c "import argparse"', _HELP, _PLAIN, target=1.5)
+        compare(
+            "bitminter stats, against importing bitminter_async.Client",
+            _STATS,
+            _IMPORT,
+            url=url,
+            rounds=rounds,
+            target=1.3,
+        )
 
 
 if __name__ == "__main__":
