@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
+from textwrap import fill
 from typing import Any
 
 from .._wire.address import base_url_of
@@ -23,6 +24,7 @@ __all__ = ["ask"]
 
 _PATIENT = {"watch", "export"}  # they show themselves that they go on
 _LONG = 3.0  # seconds
+_WIDTH = 80
 _LOGGER = logging.getLogger("bitminter_async")
 
 
@@ -61,7 +63,7 @@ async def _ask(options: Namespace, make_client: Callable[..., Client]) -> int:
                 )
             finally:
                 if options.receipt:
-                    say(str(client.receipt))
+                    say(fill(str(client.receipt), _WIDTH))
     except OSError:
         raise  # of the output: no error of the client is one
     except Exception as error:  # noqa: BLE001  # whatever it is, it is told in one line

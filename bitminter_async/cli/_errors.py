@@ -90,7 +90,7 @@ def _timeout(error: RequestTimeout, options: Namespace) -> str:
 
 def _unreachable(error: TransportError, options: Namespace) -> str:
     said = _said(error, options)
-    return f"{said.removesuffix(_HINT)}: see {'--url' if options.url else 'BITMINTER_URL, or pass --url'}"
+    return f"no answer: {said.removesuffix(_HINT)}; see {'--url' if options.url else '--url and BITMINTER_URL'}"
 
 
 def _failed(error: ServerError, options: Namespace) -> str:

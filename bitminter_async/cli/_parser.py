@@ -2,16 +2,18 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 
 from .._arguments import check_commodity, check_user_name
-from .._version import __version__
 
 TYPE_CHECKING = False  # as in the package's front
 
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import NoReturn
+
+    from _typeshed import SupportsWrite
 
 __all__ = ["COMMANDS", "make_parser", "parse"]
 
@@ -60,6 +62,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        (file or sys.stdout).write(self.format_help())  # argparse's own says nothing where it cannot be written
+
     def error(self, message: str) -> "NoReturn":
         # One line, and nothing that may be a key that went to the wrong place.
         self.exit(2, f"{self.prog}: {_LIKE_A_KEY.sub('***', message)}; {self.prog} --help tells more\n")
@@ -90,7 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         parents=[_common(None)],
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     def add(name: str, text: str, *parents: _Parser, has_help: bool = True) -> _Add:

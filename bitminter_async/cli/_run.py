@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from .._version import __version__
 from ._parser import make_parser, parse
 
 TYPE_CHECKING = False  # as in the package's front
@@ -64,6 +65,9 @@ def _run(
         options = parse(arguments)
     except SystemExit as end:  # help was asked for, or the arguments are wrong, and argparse has said so
         return int(end.code or 0)
+    if options.version:
+        sys.stdout.write(f"bitminter {__version__}\n")
+        return 0
     if options.command is None:
         make_parser().print_help(sys.stderr)
         return _USAGE

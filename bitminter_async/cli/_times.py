@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 __all__ = ["parse_moment", "parse_until"]
 
-_AGO = re.compile(r"(\d{1,6})([mhdw])")
+_AGO = re.compile(r"([0-9]{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -20,11 +20,11 @@ def parse_moment(text: str) -> datetime:
         if ago := _AGO.fullmatch(text):
             return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(
             f"must be a moment such as 7d, 12h, 2014-03-01 or 2014-03-01T12:00, in UTC, not {text!r}"
         ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parse_until(text: str) -> datetime:
