@@ -24,8 +24,10 @@ def read_key(file: str) -> ApiKey:
     name = "standard input" if file == "-" else file
     try:
         found = [_first_line(file).strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"--key-file: {name} cannot be read: {getattr(error, 'strerror', 'no text')}", KEY) from None
+    except OSError as error:
+        raise CommandError(f"--key-file: {name} cannot be read: {error.strerror}", KEY) from None
+    except UnicodeDecodeError:  # whose message quotes what it met
+        raise CommandError(f"--key-file: {name} cannot be read: it is no text", KEY) from None
     if not found[0]:
         raise CommandError(f"--key-file: {name} holds no key in its first line", KEY)
     try:
