@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import pyte
+import pytest
 from attrs import define
 
 from bitminter_async.cli._run import run
@@ -38,6 +39,14 @@ class Screen(io.StringIO):
     def isatty(self) -> bool:
         """Whether it is a terminal: it says so."""
         return True
+
+
+def show_screen(monkeypatch: pytest.MonkeyPatch, columns: int = 80) -> Screen:
+    """Make standard output a terminal of so many columns, within a test: fixtures come too early for it."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return screen
 
 
 @define
