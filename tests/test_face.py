@@ -224,7 +224,8 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_nothing_is_logged_where_logging_is_not_set_up() -> None:
     """A warning of the package goes to the application's handlers, and to stderr only if the application says so."""
     code = """
-        import bitminter_async, logging
+        import logging
+        from bitminter_async import Client
         logging.getLogger("bitminter_async").warning("first")
         logging.basicConfig(format="%(message)s")
         logging.getLogger("bitminter_async").warning("second")

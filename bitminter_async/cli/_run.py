@@ -11,6 +11,7 @@ from ._parser import make_parser, parse
 TYPE_CHECKING = False  # as in the package's front
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from asyncio import AbstractEventLoop
 
     from ..client import Client
@@ -57,22 +58,31 @@ def _run(
     make_client: "Callable[..., Client] | None",
     loop_factory: "Callable[[], AbstractEventLoop] | None",
 ) -> int:
-    if arguments[:1] == ["serve"]:
-        from ..local.__main__ import main  # noqa: PLC0415  # each command loads what it needs alone
-
-        return main(arguments[1:])
     try:
+        if arguments[:1] == ["serve"]:
+            from ..local.__main__ import main  # noqa: PLC0415  # each command loads what it needs alone
+
+            return main(arguments[1:])
         options = parse(arguments)
     except SystemExit as end:  # help was asked for, or the arguments are wrong, and argparse has said so
         return int(end.code or 0)
     if options.version:
         sys.stdout.write(f"bitminter {__version__}\n")
-        return 0
-    if options.command is None:
+    elif options.command is None:
         make_parser().print_help(sys.stderr)
         return _USAGE
-    if options.command == "completion":
+    elif options.command == "completion":
         return _complete(options.shell)
+    else:
+        return _ask(options, make_client, loop_factory)
+    return 0
+
+
+def _ask(
+    options: "Namespace",
+    make_client: "Callable[..., Client] | None",
+    loop_factory: "Callable[[], AbstractEventLoop] | None",
+) -> int:
     from asyncio import CancelledError  # noqa: PLC0415  # likewise
 
     from ._ask import ask  # noqa: PLC0415  # likewise

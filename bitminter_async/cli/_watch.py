@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
+_ECHO = 3
+
 
 async def watch(client: Client, options: Namespace, output: Output) -> None:
     """Print events as they come, for ever."""
@@ -32,7 +34,7 @@ async def watch(client: Client, options: Namespace, output: Output) -> None:
         with foot or nullcontext():
             async for event in events:
                 if foot and isinstance(event, PoolStats):
-                    foot.update(_figures(event), refresh=True)
+                    foot.update(_figures(event, foot.console.width), refresh=True)
                 if shows_stats or not isinstance(event, PoolStats):
                     _write(event, output)
 
@@ -64,5 +66,9 @@ def _foot(output: Output) -> "Live | None":
     return Live(console=output.console, auto_refresh=False, transient=True, redirect_stderr=is_shared)
 
 
-def _figures(stats: PoolStats) -> str:
-    return f"{stats.hash_rate}  {stats.active_workers:,} workers  {stats.active_users:,} users"
+def _figures(stats: PoolStats, width: int) -> str:
+    """Return as many figures as one line has room for, and for the `^C` that a terminal adds to it."""
+    figures = [str(stats.hash_rate), f"{stats.active_workers:,} workers", f"{stats.active_users:,} users"]
+    while len(line := "  ".join(figures)) > width - _ECHO and len(figures) > 1:
+        figures.pop()
+    return line

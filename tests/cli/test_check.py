@@ -1,6 +1,5 @@
 """`check`: four lines, and the exit code of what is wrong."""
 
-
 import pytest
 
 from bitminter_async.local import LocalPool

@@ -1,6 +1,6 @@
 """What goes wrong: the exit code, and one line that says what happened and what to do."""
 
-from collections.abc import Callable
+import json
 from typing import Any
 
 import pytest
@@ -8,8 +8,8 @@ import pytest
 from bitminter_async.cli import _pool
 from bitminter_async.cli._run import run
 from bitminter_async.local import LocalPool
-from tests.support.clock import VirtualLoop
-from tests.support.command import command
+from tests.support.command import command, show_screen
+from tests.support.samples import BLOCK
 
 Capture = pytest.CaptureFixture[str]
 
@@ -23,13 +23,13 @@ _FAULTS: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "no user": ("user bob", {"status": 404}, 1, "the pool has no user 'bob'"),
     "no such user": ("watch workers --user bob", {"status": 404}, 1, "the pool has no user 'bob'"),
     "a wrong key": ("user", {"status": 401}, 4, "the pool does not know this key: see BITMINTER_KEY or --key-file"),
-    "an empty answer": ("user", {"status": 200}, 4, "it lacks access to \"Balance and worker summary\""),
+    "an empty answer": ("user", {"status": 200}, 4, 'it lacks access to "Balance and worker summary"'),
 }
 
 
 @pytest.mark.parametrize(("line", "fault", "code", "said"), _FAULTS.values(), ids=_FAULTS)
 def test_an_error_is_one_line(
-    line: str, fault: dict[str, Any], code: int, said: str, pool: LocalPool, capsys: Capture
+    line: str, fault: dict[str, Any], code: int, said: str, *, pool: LocalPool, capsys: Capture
 ) -> None:
     """An error has its exit code, and one line on stderr; nothing of it is on stdout."""
     pool.fail_next(**fault)
@@ -124,27 +124,21 @@ def test_an_error_of_our_own(pool: LocalPool, capsys: Capture, monkeypatch: pyte
     assert said == "bitminter: an error of this command's own: ZeroDivisionError: a mistake; -v tells where\n"
 
 
-def test_what_came_before_an_error_is_there(pool: LocalPool, capsys: Capture) -> None:
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_came_before_an_error_is_there(
+    is_terminal: bool,  # noqa: FBT001  # a parameter of the test
+    pool: LocalPool,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A walk that fails half-way has printed what came until then, and says what failed."""
-    page = pool.client
-
-    def make(**options: Any) -> Any:
-        client = page(**options)
-        whole = client.pool.iter_blocks
-
-        async def cut(**limits: Any) -> Any:
-            async for block in whole(**{**limits, "limit": 3}):
-                yield block
-            pool.fail_next(500, times=9)
-            await client.pool.stats()
-
-        client.pool.iter_blocks = cut
-        return client
-
-    assert run(["blocks"], make, VirtualLoop) == 1
+    screen = show_screen(monkeypatch) if is_terminal else None
+    page = [{**BLOCK, "id": 9 - number} for number in range(3)] + [{**BLOCK, "id": 2, "income": "much"}]
+    pool.fail_next(200, body=json.dumps(page).encode(), times=9)
+    assert command(pool, "blocks") == 1
     captured = capsys.readouterr()
-    assert len(captured.out.splitlines()) == 1 + 3
-    assert "the pool failed" in captured.err
+    assert len((screen.getvalue() if screen else captured.out).splitlines()) == 1 + 3
+    assert "$[3].income is not" in captured.err
 
 
 def _client_that_fails(**_: object) -> Any:
@@ -153,6 +147,5 @@ def _client_that_fails(**_: object) -> Any:
 
 def test_a_missing_extra(capsys: Capture) -> None:
     """What is not installed is told in the client's one line."""
-    make: Callable[..., Any] = _client_that_fails
-    assert run(["stats"], make) == 2
+    assert run(["stats"], _client_that_fails) == 2
     assert capsys.readouterr().err == "bitminter: to share through Redis, install the extra\n"

@@ -36,9 +36,7 @@ def test_a_key_file(pool: LocalPool, key: str, tmp_path: Path, capsys: Capture) 
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
-def test_a_key_file_that_others_may_read(
-    mode: int, pool: LocalPool, key: str, tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_key_file_that_others_may_read(mode: int, pool: LocalPool, key: str, tmp_path: Path, capsys: Capture) -> None:
     """A warning says how to mend it, and the command goes on."""
     file = _key_file(tmp_path / "key", key, mode)
     assert command(pool, "user", "--key-file", file) == 0

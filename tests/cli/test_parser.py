@@ -71,7 +71,9 @@ def test_a_name_behind_two_dashes_is_a_name() -> None:
     assert parse(["user", "--", "--key"]).name == "--key"
 
 
-@pytest.mark.parametrize("line", ["--json --timeout 3 -v stats", "stats --json --timeout 3 -v", "--json stats --timeout 3 -v"])
+@pytest.mark.parametrize(
+    "line", ["--json --timeout 3 -v stats", "stats --json --timeout 3 -v", "--json stats --timeout 3 -v"]
+)
 def test_common_options_stand_before_or_behind_the_command(line: str) -> None:
     """What is given in one place is not undone by its absence in the other."""
     options = parse(line.split())

@@ -28,13 +28,15 @@ def command(pool: LocalPool, *argv: str, **options: Any) -> int:
 
 
 # What makes the terminal the one from which Ctrl-C comes. (A fork of a process with threads would be a warning.)
-_IN_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+_IN_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Screen(io.StringIO):
     """Standard output as a command takes it for a terminal's."""
 
-    encoding = "utf-8"  # type: ignore[assignment]  # StringIO has none
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         """Whether it is a terminal: it says so."""
@@ -61,7 +63,8 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """What stands on the screen, without the empty lines at its end."""
-        return "\n".join(line.rstrip() for line in self.screen.display).rstrip().split("\n")
+        shown: list[str] = self.screen.display
+        return "\n".join(line.rstrip() for line in shown).rstrip().split("\n")
 
     def until(self, text: str) -> None:
         """Read until a text is on the screen, or the command ends."""
