@@ -110,7 +110,7 @@ def test_a_module_is_private_or_listed() -> None:
     assert shown == _PUBLIC
 
 
-@pytest.mark.parametrize("module", sorted(_PUBLIC - {"__main__", "local.__main__"}))
+@pytest.mark.parametrize("module", sorted(_PUBLIC - {"local.__main__"}))
 def test_what_is_public_can_be_imported_from_a_front(module: str) -> None:
     """What a public module lists in `__all__` is had from the package, its `local` or `testing`, or from `Watch`."""
     listed = getattr(importlib.import_module(f"bitminter_async.{module}"), "__all__", [])

@@ -24,7 +24,7 @@ _README = (_ROOT / "README.md").read_text(encoding="utf-8")
 _PYTHON = re.findall(r"^```python\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
 _SHELL = re.findall(r"^```sh\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
 _PROGRAMS = [code for code in _PYTHON if "def test_" not in code and "def pytest_" not in code]
-_FOLDERS = ("endpoints", "_session", "_wire", "_decode", "_convert", "_lists", "watch")
+_FOLDERS = ("endpoints", "_session", "_wire", "_decode", "_convert", "_lists", "watch", "cli")
 _TESTS = [code for code in _PYTHON if "def test_" in code]
 _CONFTEST = next(code for code in _PYTHON if "def pytest_" in code)
 

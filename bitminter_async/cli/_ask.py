@@ -51,9 +51,8 @@ def ask(
 
 async def _ask(options: Namespace, make_client: Callable[..., Client]) -> int:
     task = asyncio.current_task()
-    if task:
-        with suppress(NotImplementedError):  # where a loop knows no signals
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with suppress(NotImplementedError, RuntimeError):  # a loop, or a thread, that knows no signals
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: task and task.cancel())
     options.has_key = bool(options.key_file or os.environ.get("BITMINTER_KEY"))
     try:
         async with _client(options, make_client) as client:

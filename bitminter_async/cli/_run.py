@@ -106,10 +106,8 @@ def _complete(shell: str) -> int:
 def _say(line: str) -> None:
     """Tell it on stderr, if that can be written."""
     if sys.stderr is not None:
-        try:
+        with suppress(OSError):
             sys.stderr.write(f"{line}\n")
-        except OSError:
-            return
 
 
 def _drop_output() -> None:

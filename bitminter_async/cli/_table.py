@@ -16,6 +16,7 @@ __all__ = ["Cell", "Column", "Line", "card", "lines", "plain", "show", "show_age
 
 _GAP = "  "
 _LARGE, _SMALL = 1e6, 0.1
+_DIGITS = 8
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -126,6 +127,12 @@ def _moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
+def _show_amount(value: Decimal) -> str:
+    """Write money with all its digits, and eight behind the point at least, so that amounts stand in line."""
+    exponent = value.as_tuple().exponent
+    return f"{value:,.{max(_DIGITS, -int(exponent))}f}"
+
+
 def _show_float(value: float) -> str:
     return f"{value:,.2f}" if abs(value) < _LARGE else f"{value:.4g}"
 
@@ -157,7 +164,7 @@ _PLAIN: dict[type, Callable[[Any], object]] = {
 _SHOWN: dict[type, Callable[[Any], str]] = {
     int: "{:,}".format,
     float: _show_float,
-    Decimal: "{:,f}".format,
+    Decimal: _show_amount,
     datetime: "{:%Y-%m-%d %H:%M}".format,
     timedelta: show_age,
 }

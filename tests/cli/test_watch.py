@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -22,30 +24,10 @@ from bitminter_async import (
     WorkReported,
 )
 from bitminter_async.cli._events import describe
-from bitminter_async.cli._run import run
 from bitminter_async.local import LocalPool
-from tests.support.clock import VirtualLoop
-from tests.support.command import Screen, show_screen
+from tests.support.command import Screen, show_screen, watch_until
 
 Capture = pytest.CaptureFixture[str]
-
-
-def _watch(pool: LocalPool, *argv: str, happen: dict[float, Callable[[], object]], ends: float = 100) -> int:
-    """Run a command while this happens, each so many seconds after it began, until Ctrl-C."""
-
-    class Loop(VirtualLoop):
-        def run_until_complete(self, future: Any) -> Any:
-            if not hasattr(self, "_began"):
-                self._began = True
-                for seconds, act in happen.items():
-                    self.call_later(seconds, act)
-                self.call_later(ends, interrupt)
-            return super().run_until_complete(future)
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    return run(argv, pool.client, Loop)
 
 
 def test_events_come_as_they_happen(pool: LocalPool, capsys: Capture) -> None:
@@ -55,7 +37,7 @@ def test_events_come_as_they_happen(pool: LocalPool, capsys: Capture) -> None:
         25: lambda: pool.set_worker_alive("demo", "rig1", alive=False),
         45: lambda: pool.set_worker_alive("demo", "rig1", alive=True),
     }
-    assert _watch(pool, "watch", "--every", "10", happen=happen) == 130
+    assert watch_until(pool, "watch", "--every", "10", happen=happen) == 130
     captured = capsys.readouterr()
     found, idle, back = captured.out.splitlines()
     assert re.fullmatch(r"2014-03-01 12:00:00  NMC \d+ found by .+: \d+\.\d+ NMC, luck \d+%", found)
@@ -67,17 +49,24 @@ def test_events_come_as_they_happen(pool: LocalPool, capsys: Capture) -> None:
 def test_events_as_json(pool: LocalPool, capsys: Capture) -> None:
     """`--json` is one event a line; each stream that is named is watched once, and no other."""
     happen: dict[float, Callable[[], object]] = {5: lambda: pool.find_block("BTC")}
-    assert _watch(pool, "watch", "blocks", "blocks", "stats", "--every", "10", "--json", happen=happen) == 130
+    assert watch_until(pool, "watch", "blocks", "blocks", "stats", "--every", "10", "--json", happen=happen) == 130
     first, *rest = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert "active_users" in first
     assert [event["event"] for event in rest if "event" in event] == ["BlockFound"]
     assert {request.path for request in pool.requests} == {"/api/pool/blocks", "/api/pool/stats"}
 
 
+def test_a_signal_to_end(pool: LocalPool, capsys: Capture) -> None:
+    """SIGTERM ends a watch as quietly, with 143."""
+    happen: dict[float, Callable[[], object]] = {5: lambda: os.kill(os.getpid(), signal.SIGTERM)}
+    assert watch_until(pool, "watch", "blocks", happen=happen) == 143
+    assert capsys.readouterr() == ("", "")
+
+
 def test_an_outage_is_told_and_lived_through(pool: LocalPool, capsys: Capture) -> None:
     """What the stream warns of is on stderr; events go on."""
     happen: dict[float, Callable[[], object]] = {5: lambda: pool.fail_next(500, times=4), 45: pool.find_block}
-    assert _watch(pool, "watch", "blocks", "--every", "10", happen=happen) == 130
+    assert watch_until(pool, "watch", "blocks", "--every", "10", happen=happen) == 130
     captured = capsys.readouterr()
     assert "watching blocks: an outage begins" in captured.err
     assert len(captured.out.splitlines()) == 1
@@ -86,7 +75,7 @@ def test_an_outage_is_told_and_lived_through(pool: LocalPool, capsys: Capture) -
 def test_a_stranger_is_watched_without_a_word_of_blocks(pool: LocalPool, capsys: Capture) -> None:
     """`--user` watches another's workers."""
     happen: dict[float, Callable[[], object]] = {5: lambda: pool.add_worker("deepdigger", "fresh")}
-    assert _watch(pool, "watch", "workers", "--user", "deepdigger", "--every", "10", happen=happen) == 130
+    assert watch_until(pool, "watch", "workers", "--user", "deepdigger", "--every", "10", happen=happen) == 130
     assert "deepdigger has a new worker, fresh" in capsys.readouterr().out
     assert {request.path for request in pool.requests} == {"/api/users/deepdigger"}
 
@@ -96,7 +85,7 @@ def test_without_a_key_no_workers_are_watched(
 ) -> None:
     """Who has no key watches blocks and shifts."""
     monkeypatch.delenv("BITMINTER_KEY")
-    assert _watch(pool, "watch", happen={}) == 130
+    assert watch_until(pool, "watch", happen={}) == 130
     assert {request.path for request in pool.requests} == {"/api/pool/blocks", "/api/pool/shifts"}
     assert capsys.readouterr() == ("", "")
 
@@ -104,7 +93,7 @@ def test_without_a_key_no_workers_are_watched(
 def test_the_foot(pool: LocalPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a terminal the pool's figures stand below the events, and are gone in the end, the cursor shown again."""
     screen = show_screen(monkeypatch)
-    assert _watch(pool, "watch", "blocks", "--every", "10", happen={5: pool.find_block}) == 130
+    assert watch_until(pool, "watch", "blocks", "--every", "10", happen={5: pool.find_block}) == 130
     text = screen.getvalue()
     assert re.search(r"PH/s.* workers.* users", text)
     assert "BTC" in text
@@ -117,7 +106,7 @@ def test_a_dumb_terminal_has_no_foot(pool: LocalPool, monkeypatch: pytest.Monkey
     """Where lines cannot be written over, there is no foot, and nobody asks for its figures."""
     screen = show_screen(monkeypatch)
     monkeypatch.setenv("TERM", "dumb")
-    assert _watch(pool, "watch", "blocks", "--every", "10", happen={5: pool.find_block}) == 130
+    assert watch_until(pool, "watch", "blocks", "--every", "10", happen={5: pool.find_block}) == 130
     assert "\x1b" not in screen.getvalue()
     assert {request.path for request in pool.requests} == {"/api/pool/blocks"}
 
@@ -132,7 +121,7 @@ def test_stats_again_and_again(
     """`stats -w` asks every so many seconds, a line each below one head, and goes on after what passes."""
     screen = show_screen(monkeypatch) if is_terminal else Screen()
     happen: dict[float, Callable[[], object]] = {15: lambda: pool.fail_next(429, headers={"Retry-After": "100"})}
-    assert _watch(pool, "stats", "-w", "10", happen=happen, ends=135) == 130
+    assert watch_until(pool, "stats", "-w", "10", happen=happen, ends=135) == 130
     captured = capsys.readouterr()
     text = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()) if is_terminal else captured.out
     head, *rows = text.splitlines()
@@ -145,7 +134,7 @@ def test_stats_again_and_again(
 def test_stats_again_and_again_after_a_failure(pool: LocalPool, capsys: Capture) -> None:
     """A failure that has no time of its own is tried again when the next is due; as JSON, lines are stats alone."""
     happen: dict[float, Callable[[], object]] = {15: lambda: pool.fail_next(501)}
-    assert _watch(pool, "stats", "-w", "10", "--json", happen=happen, ends=35) == 130
+    assert watch_until(pool, "stats", "-w", "10", "--json", happen=happen, ends=35) == 130
     captured = capsys.readouterr()
     assert len([json.loads(line) for line in captured.out.splitlines()]) == 3
     assert "501, the pool failed: try again later" in captured.err
@@ -168,7 +157,9 @@ def test_each_event_has_its_words(pool: LocalPool) -> None:
     settled = attrs.evolve(block, status=BlockStatus.CONFIRMED)
     lost = attrs.evolve(block, status=BlockStatus.ORPHAN)
     (shift,) = _first(pool, lambda client: client.pool.shifts(max=1))
+    stats = _first(pool, lambda client: client.pool.stats())
     words = {
+        stats: f"the pool: {stats.hash_rate} from {stats.active_workers} workers of {stats.active_users} users",
         BlockFound(block): "found by",
         BlockChanged(block, settled): "is confirmed now",
         BlockChanged(None, lost): "is orphan now",

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -31,6 +31,24 @@ def command(pool: LocalPool, *argv: str, **options: Any) -> int:
 _IN_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
+
+
+def watch_until(pool: LocalPool, *argv: str, happen: Mapping[float, Callable[[], object]], ends: float = 100) -> int:
+    """Run a command while this happens, each so many seconds after it began, until Ctrl-C."""
+
+    class Loop(VirtualLoop):
+        def run_until_complete(self, future: Any) -> Any:
+            if not hasattr(self, "_began"):
+                self._began = True
+                for seconds, act in happen.items():
+                    self.call_later(seconds, act)
+                self.call_later(ends, interrupt)
+            return super().run_until_complete(future)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    return run(argv, pool.client, Loop)
 
 
 class Screen(io.StringIO):
