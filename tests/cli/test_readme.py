@@ -1,7 +1,6 @@
 """The README's samples of the command line are what it prints."""
 
 import re
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def _printed(line: str, pool: LocalPool, monkeypatch: pytest.MonkeyPatch, capsys
     name, *argv = words.split()
     assert name == "bitminter"
     if argv[0] == "watch":
-        happen: Mapping[float, Callable[[], object]] = {
+        happen = {
             5: lambda: pool.find_block("NMC"),
             65: lambda: pool.set_worker_alive("demo", "rig1", alive=False),
             125: lambda: pool.set_worker_alive("demo", "rig1", alive=True),
