@@ -38,10 +38,11 @@ def run(
         _say("bitminter: standard output is closed")  # before anything is sent
         return _FAILED
     try:
-        code = _run(sys.argv[1:] if argv is None else argv, make_client, loop_factory)
+        try:
+            code = _run(sys.argv[1:] if argv is None else argv, make_client, loop_factory)
+        except KeyboardInterrupt:
+            code = _INTERRUPTED
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        code = _INTERRUPTED
     except BrokenPipeError:
         code = _PIPE_CLOSED
     except OSError as error:

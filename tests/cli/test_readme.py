@@ -23,9 +23,9 @@ def _printed(line: str, pool: LocalPool, monkeypatch: pytest.MonkeyPatch, capsys
     assert name == "bitminter"
     if argv[0] == "watch":
         happen = {
-            5: lambda: pool.find_block("NMC"),
-            65: lambda: pool.set_worker_alive("demo", "rig1", alive=False),
-            125: lambda: pool.set_worker_alive("demo", "rig1", alive=True),
+            5.0: lambda: pool.find_block("NMC"),
+            65.0: lambda: pool.set_worker_alive("demo", "rig1", alive=False),
+            125.0: lambda: pool.set_worker_alive("demo", "rig1", alive=True),
         }
         watch_until(pool, *argv, happen=happen, ends=200)
     elif fields or "--json" in argv:
