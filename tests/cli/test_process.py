@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,13 @@ pytestmark = pytest.mark.socket
 _COMMAND = [sys.executable, "-m", "bitminter_async"]
 _STATS = reply(b'{"hash_rate": 1701000, "active_workers": 5, "active_users": 3}')
 # The pool is on loopback, with which nothing is shared unless it is passed: this passes it.
-_SHARING = """\
+_INTERVAL = 1.5
+_SHARING = f"""\
 import sys
 from functools import partial
 from bitminter_async import Client
 from bitminter_async.cli._run import run
-sys.exit(run(None, partial(Client, share="machine", interval=0.3)))
+sys.exit(run(None, partial(Client, share="machine", interval={_INTERVAL})))
 """
 
 
@@ -133,11 +133,13 @@ async def test_a_signal_ends_a_watch(number: signal.Signals, code: int, monkeypa
 
 async def test_commands_take_turns() -> None:
     """Commands that run at once ask one after the other, an interval apart."""
-    async with raw_server(*[[_STATS, b""]] * 4) as server:
+    async with raw_server(*[[_STATS, b""]] * 3) as server:
+        began = asyncio.get_running_loop().time()
         command = [sys.executable, "-c", _SHARING, "stats", "--url", server.url]
-        runs = await asyncio.gather(*[_run(command) for _ in range(4)])
-        assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 4
-        assert min(later - earlier for earlier, later in pairwise(server.at)) > 0.2
+        runs = await asyncio.gather(*[_run(command) for _ in range(3)])
+        assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 3
+        # Counted from the beginning, since a busy machine may see an arrival late, but none too early.
+        assert server.at[-1] - began >= 2 * _INTERVAL
 
 
 async def test_a_command_heeds_the_rest_that_an_earlier_one_was_told_of() -> None:
