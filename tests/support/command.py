@@ -19,12 +19,12 @@ from attrs import define
 
 from bitminter_async.cli._run import run
 from bitminter_async.local import LocalPool
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 
 
 def command(pool: LocalPool, *argv: str, **options: Any) -> int:
     """Run `bitminter` against a pool, with so much of `Client`'s options set beforehand, and return its exit code."""
-    return run(argv, partial(pool.client, **options), VirtualLoop)
+    return run(argv, partial(pool.client, **options), AutojumpLoop)
 
 
 # What makes the terminal the one from which Ctrl-C comes. (A fork of a process with threads would be a warning.)
@@ -36,7 +36,7 @@ _IN_TERMINAL = (
 def watch_until(pool: LocalPool, *argv: str, happen: Mapping[float, Callable[[], object]], ends: float = 100) -> int:
     """Run a command while this happens, each so many seconds after it began, until Ctrl-C."""
 
-    class Loop(VirtualLoop):
+    class Loop(AutojumpLoop):
         def run_until_complete(self, future: Any) -> Any:
             if not hasattr(self, "_began"):
                 self._began = True
