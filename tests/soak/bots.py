@@ -5,7 +5,7 @@ import math
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -16,21 +16,20 @@ from attrs import define, field
 from bitminter_async import (
     BitminterError,
     BlockChanged,
+    Blocked,
     BlockFound,
     Client,
     ClientClosed,
     GapError,
     PoolStats,
-    QueueTimeout,
     RateLimited,
     Shift,
     StatusError,
     Watch,
-    Blocked,
 )
 from tests.soak.owed import ListOwed, WalkOwed, WorkersOwed
 from tests.soak.server import KEY, Guest, Server, now
-from tests.soak.world import EPOCH, NAMES, OWNER
+from tests.soak.world import NAMES, OWNER, Listing
 
 POOL = "https://soak.example"
 _EPSILON = 1e-3
@@ -164,7 +163,7 @@ async def caller(host: Host) -> None:
         await host.pause()
 
 
-async def _call(host: Host) -> None:
+async def _call(host: Host) -> None:  # noqa: C901, PLR0912  # a flat match reads better than its pieces
     random, client, guest = host.random, host.client, host.guest
     host.calls += 1
     max_age = random.choice((None, None, 0.0, 1.0, 20.0, 500.0))
@@ -172,7 +171,9 @@ async def _call(host: Host) -> None:
     age = host.options["max_age"] if max_age is None else max_age
     how: dict[str, Any] = {"max_age": max_age, "max_wait": max_wait}
     start = now()
-    what = random.choice(("stats", "hashrate", "workers", "users", "round", "top50", "blocks", "shifts", "user", "user"))
+    what = random.choice(
+        ("stats", "hashrate", "workers", "users", "round", "top50", "blocks", "shifts", "user", "user")
+    )
     serials: set[int]
     target = f"/api/pool/{what}"
     answer: Any
@@ -223,31 +224,30 @@ async def walker(host: Host) -> None:
         await host.pause()
 
 
+def _draw_walk(random: Random, listing: Listing, *, is_blocks: bool) -> dict[str, Any]:
+    """Draw what a walk is asked for."""
+    drawn: dict[str, Any] = {
+        "limit": random.choice((0, 1, 30, 120)),
+        "offset": random.choice((1, 20, 100)),
+        "max": random.choice((3, 10, 49, 50)),
+    }
+    if is_blocks:
+        drawn["commodity"] = random.choice(("BTC", "NMC"))
+    if listing.rows:
+        drawn["after"] = random.choice(listing.rows).id
+        since, until = sorted(random.choice(listing.rows).at + random.choice((-1, 0, 1)) for _ in range(2))
+        drawn |= {"since": datetime.fromtimestamp(since, UTC), "until": datetime.fromtimestamp(until, UTC)}
+    wanted = {name: value for name, value in drawn.items() if random.random() < 0.25}
+    if "until" in wanted:
+        wanted.pop("offset", None)
+    return wanted
+
+
 async def _walk(host: Host) -> None:
     random, world = host.random, host.server.world
     is_blocks = random.random() < 0.6
     listing = world.blocks if is_blocks else world.shifts
-    wanted: dict[str, Any] = {}
-    some = random.choice(listing.rows) if listing.rows else None
-    for option in ("after", "since", "until", "limit", "offset", "max", "commodity"):
-        if random.random() > 0.25:
-            continue
-        if option == "limit":
-            wanted[option] = random.choice((0, 1, 30, 120))
-        elif option == "offset":
-            wanted[option] = random.choice((1, 20, 100))
-        elif option == "max":
-            wanted[option] = random.choice((3, 10, 49, 50))
-        elif option == "commodity" and is_blocks:
-            wanted[option] = random.choice(("BTC", "NMC"))
-        elif option == "after" and some:
-            wanted[option] = some.id
-        elif option in {"since", "until"} and listing.rows:
-            at = datetime.fromtimestamp(random.choice(listing.rows).at, UTC) + timedelta(seconds=random.choice((-1, 0, 1)))
-            if option == "since" or wanted.get("since", at) <= at:
-                wanted[option] = at
-    if "until" in wanted:
-        wanted.pop("offset", None)
+    wanted = _draw_walk(random, listing, is_blocks=is_blocks)
     skip = random.random() < 0.5
     owed = WalkOwed(host.server, listing, wanted)
     host.server.note(f"{host.guest.name} walks over {'blocks' if is_blocks else 'shifts'}: {wanted}")
@@ -284,7 +284,7 @@ class Follower:
     def __attrs_post_init__(self) -> None:
         server, random = self.host.server, self.host.random
         commodity = random.choice((None, None, "BTC"))
-        self.blocks = ListOwed(server, server.world.blocks, f"{self.name}'s blocks", commodity)
+        self.blocks = ListOwed(server, server.world.blocks, f"{self.name}'s blocks", commodity, every=self.every)
         self.shifts = ListOwed(server, server.world.shifts, f"{self.name}'s shifts")
         self.workers = WorkersOwed(server, f"{self.name}'s workers")
         self.what = random.choice(("blocks", "blocks", "shifts", "workers", "merged", "merged"))
@@ -338,7 +338,8 @@ class Follower:
 
     async def _follow(self) -> None:
         host, random = self.host, self.host.random
-        host.server.note(f"{self.name} begins: {self.what} every {self.every}, after {self.blocks.last}")
+        place = f"after {self.blocks.last}, awaiting {self.blocks.status}"
+        host.server.note(f"{self.name} begins: {self.what} every {self.every}, {place}")
         streams = self._streams(host.client.watch)
         stream: Any = Watch.merge(*streams) if len(streams) > 1 or random.random() < 0.2 else streams[0]
         limit = random.choice((None, None, self.every * 3, self.every / 2, 15.0))
@@ -372,10 +373,9 @@ class Follower:
 
     def missing(self) -> list[str]:
         """Say what is owed now and has not been told."""
-        owed = {"blocks": [self.blocks], "shifts": [self.shifts], "workers": [self.workers]}
-        if not self.host.is_keyed:
-            owed["workers"] = []
-        all_: list[Any] = owed.get(self.what, [self.blocks, self.shifts, *owed["workers"]])
+        workers = [self.workers] if self.host.is_keyed else []
+        owed: dict[str, list[Any]] = {"blocks": [self.blocks], "shifts": [self.shifts], "workers": workers}
+        all_ = owed.get(self.what, [self.blocks, self.shifts, *workers])
         return [f"{each.name}: {what}" for each in all_ for what in each.missing()]
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpcore
-from attrs import define, field
+from attrs import define
 
 from tests.soak.world import EPOCH, OWNER, World
 from tests.support.samples import CHAIN_ROUND, ROUND, STATS
@@ -77,10 +77,33 @@ class Weather:
             return None
         single = (
             *("502", "500", "503", "503+", "429", "429+", "429 date", "408", "404", "400", "401", "403", "301", "rest"),
-            *("hang", "hang body", "slow", "reset", "silent", "cut body", "html", "empty", "garbage", "echo", "leftover"),
+            *(
+                "hang",
+                "hang body",
+                "slow",
+                "reset",
+                "silent",
+                "cut body",
+                "html",
+                "empty",
+                "garbage",
+                "echo",
+                "leftover",
+            ),
             *("leftover later", "leftover later", "leftover", "spoil", "spoil", "close", "gzip bomb", "bad gzip"),
         )
         return self.random.choice(single)
+
+
+class _Visit(NamedTuple):
+    """A request that is answered."""
+
+    guest: Guest
+    target: str
+    is_keyed: bool
+    serial: int
+    ill: str | None
+    """What goes wrong with it."""
 
 
 class Connection(httpcore.AsyncNetworkStream):
@@ -98,7 +121,8 @@ class Connection(httpcore.AsyncNetworkStream):
         self.guest: Guest | None = None
         self.rest_due = 0.0
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # httpcore's signature
+        """Wait for bytes; none at the end."""
         assert timeout is None
         if self.is_closed:
             raise httpcore.ReadError("closed")
@@ -111,7 +135,8 @@ class Connection(httpcore.AsyncNetworkStream):
         del self._inbox[:max_bytes]
         return taken
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  # httpcore's signature
+        """Take bytes of requests."""
         assert timeout is None
         if self._is_over or self.is_closed:
             raise httpcore.WriteError("broken pipe")
@@ -125,16 +150,19 @@ class Connection(httpcore.AsyncNetworkStream):
             serving.add_done_callback(self._serving.discard)
 
     async def aclose(self) -> None:
+        """Close it from the client's side."""
         if not self.is_closed:
             self.is_closed = True
             self._server.leave(self)
             for serving in self._serving:
                 serving.cancel()
 
-    async def start_tls(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:  # type: ignore[override]  # unused
+    async def start_tls(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
+        """Encrypt nothing."""
         return self
 
     def get_extra_info(self, info: str) -> Any:
+        """Tell whether something waits to be read, and nothing else."""
         return bool(self._inbox or self._is_over or self.is_closed) if info == "is_readable" else None
 
     def feed(self, data: bytes) -> None:
@@ -159,14 +187,14 @@ class Server(httpcore.AsyncNetworkBackend):
         self.guests: dict[str, Guest] = {}
         self.asked: dict[int, Asked] = {}
         self.open: set[Connection] = set()
-        self.history: deque[str] = deque(maxlen=400)
+        self.history: deque[str] = deque(maxlen=20_000)
         self.faults: list[str] = []
         self.spoilt_gap = 40
         self.hosts: list[Any] = []
         self._began = now()
         self._serial = 0
         self._last = -math.inf
-        self._may_come_again = False
+        self._may_come_again: str | None = None
         self._in_the_air: Connection | None = None
         self._rest_until = self._slow_until = -math.inf
 
@@ -184,7 +212,8 @@ class Server(httpcore.AsyncNetworkBackend):
         """How many there were."""
         return self._serial
 
-    async def connect_tcp(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:  # type: ignore[override]  # unused
+    async def connect_tcp(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
+        """Let a client connect, or not."""
         await asyncio.sleep(self.weather.latency / 4)
         if self.weather.outage == "refuse" or self.random.random() < self.weather.ill / 10:
             self.note("a connection is refused")
@@ -224,7 +253,7 @@ class Server(httpcore.AsyncNetworkBackend):
         self.note(f"{guest.name} GET {target.replace(KEY, '***')} #{self._serial}{f' ({ill})' if ill else ''}")
         await asyncio.sleep(self.random.uniform(0, 2 * self.weather.latency))
         try:
-            await self._answer(connection, guest, target, keyed, ill, self._serial)
+            await self._answer(connection, _Visit(guest, target, keyed, self._serial, ill))
         finally:
             self._finish(connection)
         if ill == "leftover later":
@@ -242,7 +271,7 @@ class Server(httpcore.AsyncNetworkBackend):
         if self._in_the_air is not None:
             self.fault(f"two requests in the air: {guest.name} {target}")
         gap = now() - self._last
-        if not self._may_come_again:
+        if self._may_come_again != target:
             if gap < guest.interval - _EPSILON:
                 self.fault(f"{guest.name} came {gap:.4f} s after the request before, its interval is {guest.interval}")
             if now() < self._slow_until - _EPSILON:
@@ -250,44 +279,53 @@ class Server(httpcore.AsyncNetworkBackend):
         if now() < self._rest_until - _EPSILON:
             self.fault(f"{guest.name} came {self._rest_until - now():.3f} s before a rest was over")
         self._last = now()
-        self._may_come_again = False
+        self._may_come_again = None
         self._in_the_air = connection
 
-    async def _answer(
-        self, connection: Connection, guest: Guest, target: str, keyed: bool, ill: str | None, serial: int
-    ) -> None:
+    async def _answer(self, connection: Connection, visit: _Visit) -> None:
+        ill = visit.ill
         if ill in {"hang", "silent", "reset"}:
             if ill == "hang":
                 await asyncio.sleep(math.inf)
-            self._may_come_again = connection.requests > 1
+            # On a connection that was used before, the client may ask once more in the same turn.
+            self._may_come_again = visit.target if connection.requests > 1 else None
             connection.end(reset=ill == "reset")
             return
         if ill == "slow":
             await asyncio.sleep(self.random.uniform(0, 30))
-        status, headers, body = self._make(guest, target, keyed, ill, serial)
+        status, headers, body = self._make(visit)
         headers = {"Date": formatdate(EPOCH + now(), usegmt=True), **headers}
         after = headers.get("Retry-After", "")
         rest = self._rest_after if "GMT" in after else float(after) if after.isdecimal() else 0.0
-        if status == 403 and not keyed:
+        if status == 403 and not visit.is_keyed:
             rest = max(rest, _BLOCK)
+        if status == 429 and not rest and not visit.guest.is_leaving:
+            self._slow_until = now() + 1.0
+        framed = self._framed(headers, body, ill)
+        top = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        connection.feed(f"HTTP/1.1 {status} So\r\n{top}\r\n".encode())
+        connection.rest_due = rest
+        await self._write(connection, framed, ill)
+        if headers.get("Connection") == "close":
+            connection.end()
+
+    def _framed(self, headers: dict[str, str], body: bytes, ill: str | None) -> bytes:
+        """Return a body as it goes over the wire, and add the headers that tell how."""
         if self.random.random() < 0.2:
             headers["Content-Encoding"], body = "gzip", gzip.compress(body, 1)
         if ill == "bad gzip":
             headers["Content-Encoding"] = "gzip"
-        if self.random.random() < 0.3:
-            headers["Transfer-Encoding"] = "chunked"
-            pieces = [body[:100], body[100:]] if len(body) > 100 else [body]
-            framed = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"
-        else:
-            headers["Content-Length"] = str(len(body))
-            framed = body
         if ill == "close" or self.random.random() < 0.05:
             headers["Connection"] = "close"
-        top = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        connection.feed(f"HTTP/1.1 {status} So\r\n{top}\r\n".encode())
-        connection.rest_due = rest
-        if status == 429 and not rest and not guest.is_leaving:
-            self._slow_until = now() + 1.0
+        if self.random.random() < 0.7:
+            headers["Content-Length"] = str(len(body))
+            return body
+        headers["Transfer-Encoding"] = "chunked"
+        pieces = [piece for piece in (body[:100], body[100:]) if piece]
+        return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+    async def _write(self, connection: Connection, framed: bytes, ill: str | None) -> None:
+        """Write a body, or a part of it, or more."""
         is_long = len(framed) > 2  # else what is cut of it is all of it
         if ill in {"hang body", "cut body"} and is_long:
             connection.feed(framed[: len(framed) // 2])
@@ -297,34 +335,31 @@ class Server(httpcore.AsyncNetworkBackend):
         if is_long and self.random.random() < 0.2:
             connection.feed(framed[: len(framed) // 3])
             await asyncio.sleep(self.random.uniform(0, self.weather.latency))
-            connection.feed(framed[len(framed) // 3 :])
-        else:
-            connection.feed(framed)
+            framed = framed[len(framed) // 3 :]
+        connection.feed(framed)
         if ill == "leftover":
             connection.feed(self._leftover())
-        if headers.get("Connection") == "close":
-            connection.end()
 
     _rest_after = 0.0
 
-    def _make(
-        self, guest: Guest, target: str, keyed: bool, ill: str | None, serial: int
+    def _make(  # noqa: PLR0911  # one for each thing that goes wrong
+        self, visit: _Visit
     ) -> tuple[int, dict[str, str], bytes]:
         seconds = self.random.choice((1, 5, 30, 59, 90, 600, 3600))
-        match ill:
-            case "429+" | "503+":
+        match visit.ill:
+            case "429+" | "503+" as ill:
                 return int(ill[:3]), {"Retry-After": str(seconds)}, b"slow down"
             case "429 date":
                 self._rest_after = float(seconds)
                 until = formatdate(math.floor(EPOCH + now()) + seconds, usegmt=True)
                 return 429, {"Retry-After": until}, b""
-            case "429" | "502" | "500" | "503" | "408" | "404" | "400" | "403":
+            case "429" | "502" | "500" | "503" | "408" | "404" | "400" | "403" as ill:
                 said = self.random.choice((b"", b"<html>no</html>", b"no"))
-                return int(ill), {"Retry-After": "soon"} if serial % 3 == 0 else {}, said
+                return int(ill), {"Retry-After": "soon"} if visit.serial % 3 == 0 else {}, said
             case "401":
-                return (401 if keyed else 500), {}, b""
+                return (401 if visit.is_keyed else 500), {}, b""
             case "301":
-                return 301, {"Location": f"https://elsewhere.example/?key={self._shown(guest)}"}, b""
+                return 301, {"Location": f"https://elsewhere.example/?key={self._shown(visit.guest)}"}, b""
             case "html":
                 return 200, {}, b"<html>We are back soon</html>"
             case "empty":
@@ -332,21 +367,21 @@ class Server(httpcore.AsyncNetworkBackend):
             case "garbage" | "bad gzip":
                 return 200, {}, self.random.choice((b"[{]", b"{}", b"null", b"[1]", b'"x"', b"\xff\xfe", b"[" * 5000))
             case "echo":
-                key = self._shown(guest)
-                return 500, {f"X-{key}": key}, f"GET {target} key={key} {key * 20}".encode()
+                key = self._shown(visit.guest)
+                return 500, {f"X-{key}": key}, f"GET {visit.target} key={key} {key * 20}".encode()
             case "gzip bomb":
                 return 200, {"Content-Encoding": "gzip"}, gzip.compress(b" " * (9 * 2**20), 1)
             case _:
-                status, answer = self._truth(guest, target, keyed, ill, serial)
-                rest = {"Retry-After": str(seconds)} if ill == "rest" else {}
+                status, answer = self._truth(visit)
+                rest = {"Retry-After": str(seconds)} if visit.ill == "rest" else {}
                 return status, rest, json.dumps(answer).encode()
 
     def _shown(self, guest: Guest) -> str:
         """A key that an answer echoes: the client's own."""
         return KEY if guest.is_keyed else "KEY"
 
-    def _truth(self, guest: Guest, target: str, keyed: bool, ill: str | None, serial: int) -> tuple[int, Any]:
-        url = urlsplit(target)
+    def _truth(self, visit: _Visit) -> tuple[int, Any]:  # noqa: PLR0911  # one for each path
+        serial, url = visit.serial, urlsplit(visit.target)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         match url.path.removeprefix("/api/").split("/"):
             case ["pool", "stats"]:
@@ -360,11 +395,11 @@ class Server(httpcore.AsyncNetworkBackend):
             case ["pool", "blocks" | "shifts" as what]:
                 most = min(int(query["max"]), self.cap)
                 page = self.world.page(what, most, int(query["offset"]), query.get("commodity"), serial)
-                return 200, self._spoilt(guest, page, ill)
-            case ["users", *name] if keyed:
+                return 200, self._spoilt(visit.guest, page, visit.ill)
+            case ["users", *name] if visit.is_keyed:
                 return 200, self.world.user(unquote(name[0]) if name else OWNER, serial, now())
             case _:
-                return (404 if keyed else 401), ""
+                return (404 if visit.is_keyed else 401), ""
 
     def _spoilt(self, guest: Guest, page: list[Any], ill: str | None) -> list[Any]:
         """Cut a page short or leave it empty, but not again soon: two answers that agree are believed."""

@@ -76,7 +76,9 @@ class Listing:
             at = min(at, int(self.rows[place - 1].at))
         if place < len(self.rows):
             at = max(at, int(self.rows[place].at))
-        row = Row(number, random.choice(("BTC", "BTC", "NMC")), at, f"{len(self.known):064x}", time, number > self.highest)
+        row = Row(
+            number, random.choice(("BTC", "BTC", "NMC")), at, f"{len(self.known):064x}", time, number > self.highest
+        )
         row.statuses.append((time, random.choice(("processing", "unconfirmed", "confirmed"))))
         self.rows.insert(place, row)
         self.known[row.hash] = row
@@ -201,12 +203,16 @@ class World:
                 listing.remove(row, self.time)
 
     def _return(self, listing: Listing) -> None:
+        """Show the list as it was before; what came meanwhile is gone, or moments would not fall along the list."""
         if listing.away:
-            ids = {row.id for row in listing.rows}
-            back, listing.away = [row for row in listing.away if row.id not in ids], []
-            for row in back:
+            since = listing.away[0].died
+            for row in [row for row in listing.rows if row.born >= since]:
+                listing.remove(row, self.time)
+            for row in listing.away:
                 row.born, row.died = self.time, math.inf
-            listing.rows = sorted([*listing.rows, *back], key=lambda row: -row.id)
+                # A stream that has been told of higher ids meanwhile is past it.
+                row.is_fresh = row.is_fresh and listing.highest == listing.away[0].id
+            listing.rows, listing.away = [*listing.away, *listing.rows], []
 
     def page(self, what: str, most: int, offset: int, commodity: str | None, serial: int) -> list[dict[str, Any]]:
         """Return a page as it is on the wire; `accepted` is the answer's serial number."""
