@@ -12,13 +12,13 @@ import argparse
 import asyncio
 import gc
 import logging
-import math
 import os
 import random
 import sys
 import time
 import warnings
 from asyncio import TimerHandle
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,23 +26,13 @@ from unittest import mock
 from attrs import define, field
 
 from bitminter_async._session.budget import process
+from bitminter_async.testing import AutojumpLoop
 from tests.soak.bots import Follower, Host, caller, closer, walker
 from tests.soak.server import KEY, Server, now
 from tests.soak.world import World
-from tests.support.clock import VirtualLoop
-
-
-class _Loop(VirtualLoop):
-    """Virtual time that moves on also where a tick is less than what a float tells apart, after some months."""
-
-    def pass_time(self, seconds: float) -> None:
-        before, ready = self.time(), self._ready  # type: ignore[attr-defined]  # how asyncio itself knows
-        super().pass_time(seconds)
-        if self.time() == before and (seconds or not ready):
-            super().pass_time(4 * math.ulp(before))
-
 
 _YEAR = 365 * 86400.0
+_LIMIT = 600.0  # seconds of CPU for an episode
 _SHOWN = 60
 _BRIEF = (0, 3, 4, 5, 14, 24)  # short ones, busy and quiet
 _MOST_OBJECTS = 60_000  # of the package, in an episode's end: 256 answers of 50 records a client, and its streams
@@ -201,7 +191,7 @@ def run(seed: int) -> Outcome:
     outcome = Outcome(seed)
     random.seed(seed)
     process._STATES.clear()
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with asyncio.Runner(loop_factory=partial(AutojumpLoop, limit=_LIMIT)) as runner:
         runner.run(_episode(seed, outcome))
     return outcome
 
