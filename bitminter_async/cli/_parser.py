@@ -23,6 +23,7 @@ _KEY_REFUSED = (
     "a key is not taken from an argument, where every process of this machine can read it: "
     "set BITMINTER_KEY, or name a file by --key-file"
 )
+_SINCE = "from when on: 7d, 12h, 2014-03-01, or 2014-03-01T12:00"
 _EXIT_CODES = """\
 exit codes: 0; 1 it failed; 2 wrong usage; 4 the key is missing, wrong or lacks the permission;
 75 try later (the pool asks for rest, has blocked this client, or did not answer in time);
@@ -118,11 +119,11 @@ def make_parser() -> argparse.ArgumentParser:
     top = add("top", "the fastest users", common)
     top("-n", type=_count, default=50, metavar="N", help="how many (default: all, which are 50 at most)")
     blocks = add("blocks", "the blocks that the pool found, newest first", common)
-    _add_span(blocks, 20)
+    _add_span(blocks, "20, or all since --since")
     blocks("--commodity", type=_commodity, metavar="NAME", help="only this one's, such as BTC")
-    _add_span(add("shifts", "the shifts completed, newest first", common), 20)
+    _add_span(add("shifts", "the shifts completed, newest first", common), "20, or all since --since")
     luck = add("luck", "how lucky the pool was, per chain and per day", common)
-    _add_span(luck, None)
+    _add_span(luck, "all of 30 days, or all since --since")
     user = add("user", "a user's balances, hash rate and part of the shift", common)
     user("name", nargs="?", type=_user, metavar="NAME", help="whose (default: the key's owner)")
     workers = add("workers", "a user's workers", common)
@@ -137,13 +138,15 @@ def make_parser() -> argparse.ArgumentParser:
     export = add("export", "write blocks or shifts to a file", common)
     export("what", choices=["blocks", "shifts"], help="what to write")
     export("file", metavar="FILE", help="its ending tells the format: .csv, .jsonl or .sqlite")
-    _add_span(export, None)
-    export("--resume", action="store_true", help="go on where an export to this file was cut short")
+    export("-n", type=_count, metavar="N", help="how many of the latest (default: all)")
+    export("--since", type=_moment, metavar="WHEN", help=_SINCE)
+    again = "go on where an export to this file was cut short; bring a .sqlite file up to date"
+    export("--resume", action="store_true", help=again)
     export("--force", action="store_true", help="replace the file if it is there")
     export("-q", "--quiet", action="store_true", help="show no progress")
     plot = add("plot", "draw the hash rate or the luck in the terminal", common)
     plot("what", choices=["hashrate", "luck"], help="what to draw")
-    plot("--since", type=_moment, metavar="WHEN", help="from when on: 7d, 12h, a date or a moment (default: 7d)")
+    plot("--since", type=_moment, metavar="WHEN", help=f"{_SINCE} (default: 7d; of luck 30d)")
     add("serve", "serve a local pool for trials, with the options of python -m bitminter_async.local", has_help=False)
     completion = add("completion", "print what makes a shell complete this command")
     completion("shell", choices=["bash", "zsh", "fish"])
@@ -165,10 +168,9 @@ def _common(default: object) -> _Parser:
     return parser
 
 
-def _add_span(add: _Add, default: int | None) -> None:
-    many = "all" if default is None else f"{default}, or all since --since"
-    add("-n", type=_count, metavar="N", help=f"how many at most (default: {many})")
-    add("--since", type=_moment, metavar="WHEN", help="from when on: 7d, 12h, 2014-03-01, or 2014-03-01T12:00")
+def _add_span(add: _Add, default: str) -> None:
+    add("-n", type=_count, metavar="N", help=f"how many at most (default: {default})")
+    add("--since", type=_moment, metavar="WHEN", help=_SINCE)
     add("--until", type=_moment_until, metavar="WHEN", help="until when; of a date, its whole day")
 
 
