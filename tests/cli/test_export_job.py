@@ -95,6 +95,19 @@ async def test_ctrl_c_leaves_what_came(tmp_path: Path, suffix: str) -> None:
 
 
 @_SUFFIXES
+async def test_what_is_left_is_kept_though_nothing_came(tmp_path: Path, suffix: str) -> None:
+    """A run that goes on, and fails at once, loses nothing of the one before."""
+    path = tmp_path / f"blocks{suffix}"
+    with pytest.raises(TransportError):
+        await run(make_job(path), _breaking(60))
+    job = make_job(path, resume=True)
+    with pytest.raises(TransportError):
+        await run(job, _breaking(0))
+    assert job.left
+    assert (await run(make_job(path, resume=True), make_blocks(130))).count == 70
+
+
+@_SUFFIXES
 async def test_what_failed_before_its_first_record_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     """After a wrong address, say, the next run need not be told to go on with nothing."""
     job = make_job(tmp_path / f"blocks{suffix}")
@@ -172,6 +185,7 @@ def test_a_lock_is_taken_on_the_file_that_is_there(tmp_path: Path, monkeypatch: 
     def rename_first(file: int) -> os.stat_result:
         if not calls:
             path.rename(tmp_path / "blocks.csv")
+            path.write_text("")  # of a third
         calls.append(file)
         return fstat(file)
 

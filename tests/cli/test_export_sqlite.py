@@ -80,10 +80,11 @@ async def test_blocks_and_shifts_share_a_file(tmp_path: Path) -> None:
 async def test_a_block_that_was_withdrawn_is_taken_out(tmp_path: Path) -> None:
     """If it was not settled, and a later one is listed, which no old list would have: else it is asked for again."""
     path = tmp_path / "blocks.sqlite"
-    await run(make_job(path), _with(make_blocks(6), "unconfirmed", 20, 30, 50))
-    now = [block for block in _with(make_blocks(6), "unconfirmed", 30) if block.id not in {10, 20, 50}]
+    await run(make_job(path), _with(make_blocks(8), "unconfirmed", 20, 30, 50, 70))
+    gone = {20, 40, 50, 70}  # of which 40 was settled, and 70 the latest
+    now = [block for block in _with(make_blocks(8), "unconfirmed", 30) if block.id not in gone]
     await run(make_job(path, resume=True), now)
-    assert [row["id"] for row in read(path)] == [0, 10, 30, 40, 50]
+    assert [row["id"] for row in read(path)] == [0, 10, 30, 40, 60, 70]
 
 
 async def test_an_update_that_breaks_off_takes_nothing_out_above(tmp_path: Path) -> None:
