@@ -13,7 +13,7 @@ from bitminter_async import Block, Pool
 from bitminter_async.cli._export_progress import progress
 from bitminter_async.cli._run import run
 from bitminter_async.local import LocalPool
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 from tests.support.exports import BLOCKS, make_blocks, read
 
 Bitminter = Callable[..., int]
@@ -29,7 +29,7 @@ def pool() -> LocalPool:
 def bitminter(pool: LocalPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bitminter:
     """Run the command in an empty folder, and return its exit code."""
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run(arguments, make_client=pool.client, loop_factory=VirtualLoop)
+    return lambda *arguments: run(arguments, make_client=pool.client, loop_factory=AutojumpLoop)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".sqlite"])

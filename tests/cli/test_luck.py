@@ -11,7 +11,7 @@ from bitminter_async.cli._luck import DAY_COLUMNS
 from bitminter_async.cli._luck_figures import Luck
 from bitminter_async.cli._run import run
 from bitminter_async.local import LocalPool
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 
 Bitminter = Callable[..., list[str]]
 
@@ -27,7 +27,7 @@ def bitminter(pool: LocalPool, capsys: pytest.CaptureFixture[str]) -> Bitminter:
     """Run the command, and return the lines that it prints."""
 
     def call(*arguments: str) -> list[str]:
-        assert run(arguments, make_client=pool.client, loop_factory=VirtualLoop) == 0
+        assert run(arguments, make_client=pool.client, loop_factory=AutojumpLoop) == 0
         out, err = capsys.readouterr()
         assert err == ""
         return out.splitlines()

@@ -16,7 +16,7 @@ from bitminter_async.cli import _plot
 from bitminter_async.cli._luck_figures import Luck
 from bitminter_async.cli._run import run
 from bitminter_async.local import LocalPool
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 
 Bitminter = Callable[..., list[str]]
 
@@ -26,7 +26,7 @@ def bitminter(capsys: pytest.CaptureFixture[str]) -> Bitminter:
     """Run the command at a pool with a month behind it, and return the lines that it prints."""
 
     def call(*arguments: str) -> list[str]:
-        assert run(arguments, make_client=LocalPool().client, loop_factory=VirtualLoop) == 0
+        assert run(arguments, make_client=LocalPool().client, loop_factory=AutojumpLoop) == 0
         out, err = capsys.readouterr()
         assert err == ""
         return out.splitlines()
@@ -67,7 +67,7 @@ def test_an_encoding_without_its_characters_gets_others(monkeypatch: pytest.Monk
     """No traceback, and no escapes: what it can write."""
     stream = BytesIO()
     monkeypatch.setattr(sys, "stdout", TextIOWrapper(stream, encoding=encoding))
-    assert run(["plot", "hashrate", "--since", "2014-02-22"], LocalPool().client, VirtualLoop) == 0
+    assert run(["plot", "hashrate", "--since", "2014-02-22"], LocalPool().client, AutojumpLoop) == 0
     lines = stream.getvalue().decode("ascii").splitlines()
     assert "\\" not in "".join(lines)
     assert any("**" in line for line in lines)
@@ -88,7 +88,7 @@ def test_json_is_the_figures(bitminter: Bitminter) -> None:
 @pytest.mark.parametrize("what", ["hashrate", "luck"])
 def test_nothing_to_draw_is_told(capsys: pytest.CaptureFixture[str], what: str) -> None:
     """The last days, unless asked for others; on stderr, since it is no drawing."""
-    assert run(["plot", what], LocalPool().client, VirtualLoop) == 0
+    assert run(["plot", what], LocalPool().client, AutojumpLoop) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("bitminter: there is nothing to draw since 20")
@@ -98,13 +98,13 @@ def test_without_plotext_one_line_says_so(monkeypatch: pytest.MonkeyPatch, capsy
     """Before anything is asked; the figures are to be had without it."""
     monkeypatch.setitem(sys.modules, "plotext", None)
     pool = LocalPool()
-    assert run(["plot", "luck"], pool.client, VirtualLoop) == 1
+    assert run(["plot", "luck"], pool.client, AutojumpLoop) == 1
     out, err = capsys.readouterr()
     assert (out, pool.requests) == ("", ())
     assert err == (
         "bitminter: plot draws with plotext: pip install 'bitminter-async[cli]'; --json gives the figures without it\n"
     )
-    assert run(["plot", "luck", "--since", "2014-02-27", "--json"], pool.client, VirtualLoop) == 0
+    assert run(["plot", "luck", "--since", "2014-02-27", "--json"], pool.client, AutojumpLoop) == 0
 
 
 def test_blocks_for_nothing_are_not_drawn() -> None:

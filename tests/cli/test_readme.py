@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bitminter_async.cli._parser import COMMANDS
 from bitminter_async.local import LocalPool
 from tests.support.command import command, show_screen, watch_until
 
@@ -43,16 +44,16 @@ def _printed(line: str, pool: LocalPool, monkeypatch: pytest.MonkeyPatch, capsys
 
 @pytest.mark.parametrize("line", _SAMPLES)
 def test_a_sample(
-    line: str, pool: LocalPool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: str, pool: LocalPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A sample shows what its command prints, to the letter; a second worker of demo is idle."""
+    """A sample shows what its command prints, to the letter, or leaves one file; a second worker of demo is idle."""
+    monkeypatch.chdir(tmp_path)
     pool.set_worker_alive("demo", "rig2", alive=False)
     assert _printed(line, pool, monkeypatch, capsys).expandtabs() == _SAMPLES[line].expandtabs()
+    assert len([*tmp_path.iterdir()]) == line.startswith("bitminter export")
 
 
-@pytest.mark.parametrize(
-    "name", ["stats", "round", "top", "blocks", "shifts", "user", "workers", "watch", "check", "serve", "completion"]
-)
+@pytest.mark.parametrize("name", [*COMMANDS, "serve", "completion"])
 def test_each_command_is_in_the_readme(name: str) -> None:
     """The README names every command."""
     assert f"bitminter {name}" in _README
