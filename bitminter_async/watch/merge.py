@@ -1,6 +1,7 @@
 """Merging: many streams as one."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
@@ -28,6 +29,37 @@ def _check(streams: tuple[object, ...]) -> None:
         raise ValueError("merge is given the same stream twice")
 
 
+class _Ended:
+    """The steps that have ended and were not looked at yet, and how to wait for one.
+
+    A step tells of its end, or each wait would have to begin to listen to all of them, and cease again. Steps refer to
+    this only: while they referred to what merges them, it would never be dropped, and never close its streams.
+    """
+
+    def __init__(self) -> None:
+        self.steps: deque[asyncio.Task[Any]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def add(self, step: asyncio.Task[Any]) -> None:
+        """Note that a step has ended."""
+        if not step.cancelled():
+            # The next wait raises it; where there is none, asyncio would complain of an error that nobody took.
+            step.exception()
+        self.steps.append(step)
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait until there is one."""
+        if self.steps:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+
 class _Merging(Generic[T]):
     """The streams, and for each whose next item is waited for a task that does so."""
 
@@ -35,6 +67,7 @@ class _Merging(Generic[T]):
         self._streams = streams
         self._idle = [*streams]
         self._steps: dict[asyncio.Task[Any], AsyncIterator[T]] = {}
+        self._ended = _Ended()
         self._items: list[T] = []
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -45,13 +78,13 @@ class _Merging(Generic[T]):
             self._loop = asyncio.get_running_loop()
             for stream in self._idle:
                 step = asyncio.create_task(_step(stream))
-                step.add_done_callback(_notice)
+                step.add_done_callback(self._ended.add)
                 self._steps[step] = stream
             self._idle.clear()
             if not self._steps:
                 return None
             try:
-                await asyncio.wait(self._steps, return_when=asyncio.FIRST_COMPLETED)
+                await self._ended.wait()
             except asyncio.CancelledError:
                 await self._pause()
                 raise
@@ -69,7 +102,8 @@ class _Merging(Generic[T]):
         self._take()
 
     def _take(self) -> None:
-        for step in [step for step in self._steps if step.done()]:
+        while self._ended.steps:
+            step = self._ended.steps.popleft()
             stream = self._steps.pop(step)
             if step.cancelled():
                 self._idle.append(stream)
@@ -91,12 +125,6 @@ class _Merging(Generic[T]):
         # asyncio closes async generators in the same way.
         if self._loop and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._loop.create_task, _close(self._streams, [*self._steps]))
-
-
-def _notice(step: asyncio.Task[Any]) -> None:
-    # The next wait raises it; where there is none, asyncio would complain of an error that nobody took.
-    if not step.cancelled():
-        step.exception()
 
 
 async def _step(stream: AsyncIterator[T]) -> Any:  # noqa: ANN401  # an item, or the end
