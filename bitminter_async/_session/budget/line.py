@@ -1,8 +1,10 @@
 """The line in front of a budget, within a process."""
 
 import asyncio
+from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import BitminterError
 from .base import Wish
@@ -10,6 +12,12 @@ from .base import Wish
 __all__ = ["Line"]
 
 Refusal: TypeAlias = Callable[[], BitminterError | None]
+
+
+class _Waiting(NamedTuple):
+    number: int
+    told: asyncio.Future[BitminterError | None]
+    refusal: Refusal
 
 
 class Line:
@@ -20,7 +28,9 @@ class Line:
 
     def __init__(self) -> None:
         self._first: Wish[Any] | None = None
-        self._waiting: dict[Wish[Any], tuple[asyncio.Future[BitminterError | None], Refusal]] = {}
+        # A plain dict that is emptied at its front is searched past all that it has lost there for each next one.
+        self._waiting: OrderedDict[Wish[Any], _Waiting] = OrderedDict()
+        self._numbers = _Numbers()
         self._has_departed = False
 
     async def enter(self, wish: Wish[Any], refusal: Refusal) -> None:
@@ -33,17 +43,20 @@ class Line:
             self._first = wish
             return
         told = asyncio.get_running_loop().create_future()
-        self._waiting[wish] = told, refusal
+        self._waiting[wish] = _Waiting(self._numbers.add(), told, refusal)
         try:
             error = await told
         except BaseException:
             if self._first is wish:  # its turn had just come
                 self.leave()
+            self._forget(wish)
             raise
-        finally:
-            del self._waiting[wish]
         if error:
             raise error
+
+    def _forget(self, wish: Wish[Any]) -> None:
+        if waiting := self._waiting.pop(wish, None):
+            self._numbers.remove(waiting.number)
 
     def depart(self) -> None:
         """Note that the first has departed, so that it stands in nobody's way but for the time that it takes."""
@@ -52,16 +65,18 @@ class Line:
     def leave(self) -> None:
         """Let the next be the first."""
         self._first, self._has_departed = None, False
-        for wish, (told, _) in self._waiting.items():
-            if not told.done():
+        while self._waiting and self._first is None:
+            wish, waiting = next(iter(self._waiting.items()))
+            self._forget(wish)
+            if not waiting.told.done():
                 self._first = wish
-                told.set_result(None)
-                return
+                waiting.told.set_result(None)
 
     def refuse(self) -> None:
         """Tell each who waits and is to be refused by now."""
-        for told, refusal in self._waiting.values():
+        for wish, (_, told, refusal) in list(self._waiting.items()):
             if not told.done() and (error := refusal()):
+                self._forget(wish)
                 told.set_result(error)
 
     @property
@@ -73,9 +88,37 @@ class Line:
         """Return how many are to depart before this one does, or before one that comes now."""
         if wish is not None and wish is self._first:
             return 0
-        ahead = 0 if self._first is None or self._has_departed else 1
-        for waiting, (told, _) in self._waiting.items():
-            if waiting is wish:
-                break
-            ahead += not told.done()
-        return ahead
+        waiting = self._waiting.get(wish) if wish else None
+        ahead = self._numbers.below(waiting.number) if waiting else len(self._waiting)
+        return ahead if self._first is None or self._has_departed else ahead + 1
+
+
+class _Numbers:
+    """Rising numbers, each of which is given out once and taken back at any time; how many are out is soon counted."""
+
+    def __init__(self) -> None:
+        self._out: list[int] = []
+        self._back = 0
+        """How many of the first in the list were taken back: a list that is emptied at its front moves all the rest."""
+        self._next = 0
+
+    def add(self) -> int:
+        """Give out the next."""
+        self._out.append(self._next)
+        self._next += 1
+        return self._out[-1]
+
+    def remove(self, number: int) -> None:
+        """Take one back."""
+        place = bisect_left(self._out, number, self._back)
+        if place > self._back:
+            del self._out[place]
+            return
+        self._back += 1
+        if self._back * 2 >= len(self._out):
+            del self._out[: self._back]
+            self._back = 0
+
+    def below(self, number: int) -> int:
+        """Return how many are out below this one."""
+        return bisect_left(self._out, number, self._back) - self._back

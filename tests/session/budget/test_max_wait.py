@@ -36,7 +36,7 @@ async def test_who_would_wait_too_long_is_told_at_once() -> None:
         assert (await timeout_of(client.users.get(max_wait=27))).place == 28
         for task in walk[3:]:
             task.cancel()
-        await asyncio.sleep(0)
+        await asyncio.wait(walk[3:])
         assert (await timeout_of(client.pool.round(max_wait=2.4))).place == 3
         fake.script[:] = [answer(5)]
         assert await client.pool.workers(max_wait=2.6) == 5
