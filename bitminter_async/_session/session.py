@@ -75,7 +75,7 @@ class Session:
         if self._loop is None:
             self._loop = loop
             self._now = loop.time
-            self._cache = Cache(loop.time)
+            self._cache = Cache(loop.time, self._max_age)
             self._flight = SingleFlight(loop.time)
             self._budget.bind()
         elif loop is not self._loop:
@@ -156,7 +156,7 @@ class Session:
             flight.left = None
         answer, asked = await self._exchange(call, max_age, flight)
         record = decode(answer, call.kind, call.expected)
-        self._cache.put(call, record, asked)
+        self._cache.put(call, record, asked, len(answer.body))
         return record
 
     async def _exchange(self, call: Call[Any], max_age: float, flight: Flight) -> tuple[Answer, Moment]:

@@ -12,7 +12,7 @@ from bitminter_async import BitminterError, Block, Client, DecodeError, PoolStat
 from bitminter_async._call import Call
 from tests.support.clients import make_client
 from tests.support.clock import now, run_in_one_go
-from tests.support.samples import BLOCK, POOL
+from tests.support.samples import BLOCK, KEY, POOL, USER
 from tests.support.transport import Fake, answer
 
 STATS_PATH = "/api/pool/stats"
@@ -27,6 +27,17 @@ async def test_a_young_answer_serves_without_waiting() -> None:
         assert run_in_one_go(client.pool.stats(max_age=1000)) is first
         assert (client.receipt.calls, client.receipt.cached, client.receipt.requests) == (3, 2, 1)
     assert fake.paths == [STATS_PATH]
+
+
+async def test_however_many_are_asked_for_each_is_asked_once() -> None:
+    """Who goes over 1,000 users by turns, and again within `max_age`, asks the pool for each of them once."""
+    fake = Fake(lambda request: answer(USER, name=request.url.path.rpartition("/")[2]), repeat=True)
+    async with make_client(fake, api_key=KEY, interval=0.01) as client:
+        for _ in range(2):
+            for number in range(1_000):
+                assert (await client.users.get(f"user{number}")).name == f"user{number}"
+        assert client.receipt.cached == 1_000
+    assert len(set(fake.paths)) == len(fake.paths) == 1_000
 
 
 async def test_the_same_path_asked_for_as_two_kinds_is_two_questions() -> None:
