@@ -3,9 +3,10 @@
     python -m tests.benchmarks.scale            all sizes, in some minutes
     python -m tests.benchmarks.scale --brief    the same laws over small sizes, in some seconds
 
-Where the largest size costs over four times what the smallest does, for each, the run fails: no busy machine brings that
-about, and whatever is worse than linear does. A law in brackets is only told: it grows by its nature, or is the local
-pool's, which is no part of the client. The pools' own part is in all figures.
+Where the largest size costs over four times what the smallest does, for each, the run fails: no busy machine brings
+that about, and whatever is worse than linear does. A law in brackets is only told: it is the local pool's, some of
+whose answers tell of all users. What the pools themselves cost is in all figures; what Python's collector costs, whose
+passes go over all that lives, is in none.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import gc
 import sys
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -64,7 +65,7 @@ class Law:
     """Something of which there is ever more: what each costs does not grow."""
 
     name: str
-    measure: Callable[[int, Costs], Awaitable[None]]
+    measure: Callable[[int, Costs], Coroutine[Any, Any, None]]
     sizes: tuple[int, int, int]
     brief: tuple[int, int, int]
     has_memory: bool = False
@@ -335,8 +336,11 @@ def _run(law: Law, size: int, *, times: int, traced: bool = False) -> Costs:
         costs = Costs()
         if traced:
             tracemalloc.start()
+        else:
+            gc.disable()
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(law.measure(size, costs))
+        gc.enable()
         if traced:
             tracemalloc.stop()
         runs.append(costs)
