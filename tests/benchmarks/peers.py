@@ -3,7 +3,7 @@
     python -m tests.benchmarks.peers            the table, and who is ahead
     python -m tests.benchmarks.peers --brief    the same with fewer rounds, to see that it runs
 
-All take turns, round after round; a figure is the median of CPU time. Each peer is used as its documentation shows.
+All take turns, round after round; a figure is the median of CPU time. Each peer is at its defaults.
 hishel keeps its answers in memory here, which is quicker than its own SQLite.
 """
 

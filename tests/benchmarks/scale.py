@@ -360,7 +360,7 @@ def main(*, brief: bool) -> bool:
     for law in _LAWS:
         found: list[Costs] = []
         for size in law.brief if brief else law.sizes:
-            costs = _run(law, size, times=2 if size < 10_000 else 1)
+            costs = _run(law, size, times=1 if brief or size >= 10_000 else 2)
             if law.has_memory:
                 costs.memory = _run(law, size, times=1, traced=True).memory
             found.append(costs)
