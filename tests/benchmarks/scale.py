@@ -27,8 +27,8 @@ from attrs import define, frozen
 
 from bitminter_async import Client, QueueTimeout
 from bitminter_async.local import LocalPool
+from bitminter_async.testing import AutojumpLoop
 from bitminter_async.watch.merge import merge
-from tests.support.clock import VirtualLoop
 from tests.support.samples import BLOCK, KEY, POOL, STATS, USER
 
 _MOST = 4.0
@@ -338,7 +338,7 @@ def _run(law: Law, size: int, *, times: int, traced: bool = False) -> Costs:
             tracemalloc.start()
         else:
             gc.disable()
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        with asyncio.Runner(loop_factory=partial(AutojumpLoop, limit=600.0)) as runner:
             runner.run(law.measure(size, costs))
         gc.enable()
         if traced:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bitminter_async import BitminterError
 from bitminter_async._session.budget.line import Line
-from tests.support.clock import VirtualLoop
+from bitminter_async.testing import AutojumpLoop
 from tests.support.pace import make_wish
 from tests.support.steps import counted_steps
 
@@ -108,7 +108,7 @@ def test_each_has_its_turn_and_its_place_whoever_leaves(steps: list[tuple[str, A
             waiters.check()
         await waiters.close()
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
         runner.run(live())
 
 
