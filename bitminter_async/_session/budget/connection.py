@@ -110,8 +110,8 @@ class Connection:
             raise self._unreachable(exc) from None
         return Reply.of(cast("list[bytes]", said))
 
-    async def listen(self) -> None:
-        """Return once messages are heard.
+    async def open(self) -> None:
+        """Return once commands can be sent, and messages are heard.
 
         Raises:
             BudgetUnreachable: Redis cannot be reached, or refuses.
@@ -124,8 +124,9 @@ class Connection:
         try:
             async with asyncio.timeout(2 * TIMEOUT):
                 await asyncio.shield(self._subscribed)
-        except TimeoutError:
-            raise self._unreachable(TimeoutError("no answer")) from None
+                await self._commands.initialize()
+        except (RedisError, OSError) as exc:  # too slow included
+            raise self._unreachable(exc) from None
 
     async def _listen(self, subscribed: asyncio.Future[None]) -> None:
         try:

@@ -156,7 +156,8 @@ class RedisBudget(Pace):
             while True:
                 waiter.look_at = float("inf")
                 try:
-                    await self._connect().listen()
+                    # Before it is reckoned how long the question has waited, from which its place in the line follows.
+                    await self._connect().open()
                     begun = Moment.now(now)
                     asking = self._run(verb, ticket, question)
                     # Shielded: a command that is cut short may still be carried out, after what takes it back.

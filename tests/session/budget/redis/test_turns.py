@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 from attrs import evolve
+from redis.asyncio.connection import AbstractConnection
 
 from bitminter_async import Blocked, RateLimited
 from bitminter_async._session.budget import redis as redis_budget
@@ -66,6 +67,34 @@ async def test_order_of_arrival(members: Members, monkeypatch: pytest.MonkeyPatc
     hold.set()
     await asyncio.gather(*tasks)
     assert members.paths == ["a", "b", "c", "d", "e", "f"]
+
+
+async def test_who_has_to_connect_first_keeps_his_place(members: Members) -> None:
+    """The line is in the order in which questions were put, however long it took to reach Redis."""
+    one, other = members.join(), members.join()
+    hold = asyncio.Event()
+    held = asyncio.create_task(one.ask("a", hold=hold))
+    await members.until_asked()
+    clock, connect, minutes = redis_budget.now, AbstractConnection.connect, itertools.count(1)
+    ahead = 0.0
+
+    async def connect_slowly(connection: AbstractConnection) -> None:
+        nonlocal ahead
+        await connect(connection)
+        ahead = 60.0 * next(minutes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis_budget, "now", lambda: clock() + ahead)
+        patch.setattr(AbstractConnection, "connect", connect_slowly)
+        waiting = asyncio.create_task(other.ask("b"))
+        await members.until_in_line(1)
+        ((_, put),) = members.server.call("ZRANGE", f"{one.budget._name}:line", 0, -1, "WITHSCORES")
+        seconds, _ = members.server.call("TIME")
+        assert next(minutes) > 2
+        assert put / 1e6 < seconds - ahead + 1
+        waiting.cancel()
+        hold.set()
+        await held
 
 
 async def test_a_waiter_that_is_cancelled_leaves_the_line(members: Members) -> None:
