@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 
 import pytest
 from attrs import evolve
@@ -10,6 +11,7 @@ from redis.asyncio.connection import AbstractConnection
 from bitminter_async import Blocked, RateLimited
 from bitminter_async._session.budget import redis as redis_budget
 from bitminter_async._session.budget.base import Turn, Wish
+from bitminter_async._session.budget.connection import Connection, Reply
 from bitminter_async._session.budget.lease import Question
 from bitminter_async._session.budget.redis import RedisBudget
 from tests.support.fleet import wish_for
@@ -67,6 +69,33 @@ async def test_order_of_arrival(members: Members, monkeypatch: pytest.MonkeyPatc
     hold.set()
     await asyncio.gather(*tasks)
     assert members.paths == ["a", "b", "c", "d", "e", "f"]
+
+
+async def test_the_next_of_a_process_asks_before_the_turn_is_given_back(
+    members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of another process that came later is not called in between, also where turns are due at once."""
+    one, other = members.join(), members.join()
+    hold = asyncio.Event()
+    tasks = [asyncio.create_task(one.ask("a", hold=hold))]
+    await members.until_asked()
+    tasks += [asyncio.create_task(one.ask(path)) for path in ("b", "c")]
+    await asyncio.sleep(0.01)
+    tasks.append(asyncio.create_task(other.ask("d")))
+    await members.until_in_line(1)
+    verbs: list[object] = []
+    run = Connection.run
+
+    async def run_and_note(connection: Connection, keys: Sequence[str], *args: str | bytes | float) -> Reply:
+        if connection is one.budget._connection:
+            verbs.append(args[0])
+        return await run(connection, keys, *args)
+
+    monkeypatch.setattr(Connection, "run", run_and_note)
+    hold.set()
+    await asyncio.gather(*tasks)
+    assert members.paths == ["a", "b", "c", "d"]
+    assert verbs[:2] == ["ask", "done"]
 
 
 async def test_who_has_to_connect_first_keeps_his_place(members: Members) -> None:
