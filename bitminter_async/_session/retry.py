@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import TypeVar
 
-from ..errors import BitminterError, RateLimited, StatusError, TransportError
+from ..errors import BitminterError, BudgetUnreachable, RateLimited, StatusError, TransportError
 from .budget.base import Budget
 from .receipt import Tally
 from .singleflight import Flight
@@ -56,7 +56,8 @@ async def retry(attempt: Callable[[], Awaitable[T]], attempts: int, flight: Flig
 def _may_pass(error: BitminterError) -> bool:
     if isinstance(error, StatusError):
         return error.status in _RETRIED or (error.status >= _FAILED and error.status not in _FINAL)
-    return isinstance(error, TransportError)
+    # Without the budget nothing is sent, and its outage has been told: who asks decides whether to wait for its end.
+    return isinstance(error, TransportError) and not isinstance(error, BudgetUnreachable)
 
 
 def _spread(failures: Sequence[BitminterError]) -> float:

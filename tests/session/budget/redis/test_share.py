@@ -1,11 +1,12 @@
 """A client that shares its budget through Redis: what is passed, what is missing, and the whole way of a call."""
 
 import sys
+from pathlib import Path
 from typing import cast
 
 import pytest
 
-from bitminter_async import Client, Redis
+from bitminter_async import BudgetUnreachable, Client, Redis
 from bitminter_async._session.budget.redis import RedisBudget
 from tests.support.redis import RedisServer, needs_redis
 from tests.support.samples import POOL, STATS
@@ -58,6 +59,19 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ModuleNotFoundError, match=r"bitminter-async\[redis\]"):
         Client(base_url=POOL, share="redis://host")
+
+
+@pytest.mark.socket
+async def test_a_call_that_redis_fails_is_not_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It fails at once, and one warning tells of the outage, however many calls fail in it."""
+    transport = Fake()
+    async with Client(base_url=POOL, share=f"unix://{tmp_path}/nothing", transport=transport) as client:
+        for _ in range(2):
+            with pytest.raises(BudgetUnreachable):
+                await client.pool.stats()
+        assert client.receipt.retried == 0
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert not transport.sent
 
 
 @needs_redis
