@@ -69,7 +69,7 @@ class Client:
             this machine's loopback, and one that is asked over a `transport`, is shared with nobody.
         max_wait: Seconds that a call, or each further attempt of it, may wait for its turn, beyond which it raises
             QueueTimeout, at once if the line is too long; None: as long as it takes. Walks and streams wait as long as
-            it takes. What other processes have in the line is found out by waiting.
+            it takes. What other processes have in the line is found out by waiting, for 0.25 s even where that is more.
         proxy: The proxy's URL; else HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY hold. Loopback is never proxied.
         transport: An httpx transport to send through; closed with the client.
 

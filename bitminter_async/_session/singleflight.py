@@ -16,6 +16,8 @@ __all__ = ["Flight", "SingleFlight"]
 
 T = TypeVar("T")
 
+_LEAST_WAIT = 0.25  # seconds: what it may take to hear from other processes that nobody is in the way
+
 
 class Flight:
     """One request, and those who wait for its answer.
@@ -56,7 +58,8 @@ class Flight:
     def _limit(self, waiter: asyncio.Future[Any]) -> None:
         max_wait = self.waiters[waiter]
         if self.wish and max_wait is not None:
-            timer = asyncio.get_running_loop().call_later(max_wait, self._end, waiter, max_wait, self.wish)
+            loop, seconds = asyncio.get_running_loop(), max(max_wait, _LEAST_WAIT)
+            timer = loop.call_later(seconds, self._end, waiter, max_wait, self.wish)
             waiter.add_done_callback(lambda _: timer.cancel())  # or the loop would keep it, and the waiter, till then
 
     def _end(self, waiter: asyncio.Future[Any], max_wait: float, wish: "Wish[Any]") -> None:

@@ -86,3 +86,21 @@ async def test_two_clients_ask_once(shared_server: RedisServer) -> None:
         stats = await first.pool.stats()
         assert await second.pool.stats() == stats
         assert second.receipt.requests == 0
+
+
+@needs_redis
+@pytest.mark.socket
+async def test_who_must_not_wait_is_served_where_nobody_is_in_the_way(
+    shared_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it takes to ask others is no wait: `max_wait=0` fails where somebody is in the way, and only then."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for share in (shared_server.url, "machine"):
+        transport = Fake(answer(STATS), repeat=True)
+        client = Client(base_url=POOL, share=share, interval=0, max_wait=0, max_age=0, transport=transport)
+        if share != "machine":
+            shared_server.know(cast("RedisBudget", client._session._budget))
+        async with client:
+            for _ in range(5):
+                await client.pool.stats()
+        assert len(transport.sent) == 5
