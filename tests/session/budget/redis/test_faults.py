@@ -66,13 +66,17 @@ async def test_a_turn_whose_holder_has_died_ends_with_its_lease(members: Members
     assert members.asked[-1][1] - before > 0.2 + 0.1 - 0.01
 
 
-async def test_a_server_that_lost_its_memory_lets_a_lease_and_the_interval_pass(own: Members) -> None:
-    """Somebody may be in the air of whom it does not know; one with a longer lease makes that longer."""
+@pytest.mark.parametrize("is_saved", [False, True])
+async def test_a_server_that_restarts_lets_a_lease_and_the_interval_pass(own: Members, *, is_saved: bool) -> None:
+    """Somebody may have departed since it was saved, if it was; one with a longer lease makes the wait longer."""
     one, two = own.join(timeout=0.05, interval=0.1), own.join(timeout=0.2, interval=0.1)
     await one.ask("a")
     await one.has_given_back()
+    if is_saved:
+        own.server.call("SAVE")
     own.server.kill()
     own.server.start()
+    assert bool(own.server.all_keys()) is is_saved
     loop = asyncio.get_running_loop()
     before = loop.time()
     await asyncio.gather(one.ask("b"), two.ask("c"))
