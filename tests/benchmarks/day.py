@@ -4,7 +4,8 @@
     python -m tests.benchmarks.day --brief    an hour of it, in some seconds
 
 100 tasks read the stats every 10 s, 20 tasks read a user each every 60 s, a walk goes over 2,000 blocks each hour. From
-minute 20 the pool is out for ten minutes, and later it answers one 429 with Retry-After. At most 1.05 times the least.
+minute 20 the pool is out for ten minutes, and later it answers one 429 with Retry-After. At most 1.05 times the least,
+which is how few requests could have told everybody what he was told, by then and no older than he allowed.
 
 Then an hour of it (five minutes, if brief) shared by eight real processes through a real Redis, where there is one: no
 clock can be moved for all of these, so theirs and the server's run 60 times as fast instead, and so does what a busy
@@ -52,6 +53,8 @@ class _Pool(httpx.AsyncBaseTransport):
 
     def __init__(self, outage: tuple[float, float], limited_at: float) -> None:
         self.times: list[float] = []
+        self.in_vain = 0
+        """How many requests got no answer, since the pool was out, or a 429: they tell nobody, and are not reckoned."""
         self._outage = outage
         self._limited_at = limited_at
         self._blocks = [orjson.dumps({**BLOCK, "id": 10_000 - number}) for number in range(_WALK + _PAGE)]
@@ -62,9 +65,11 @@ class _Pool(httpx.AsyncBaseTransport):
         self.times.append(now)
         await asyncio.sleep(_LATENCY)
         if self._outage[0] <= now < self._outage[1]:
+            self.in_vain += 1
             raise httpx.ConnectError("connection refused")
         if now >= self._limited_at:
             self._limited_at = math.inf
+            self.in_vain += 1
             return httpx.Response(429, headers={"Retry-After": "30"})
         return httpx.Response(200, content=self._body(request.url))
 
@@ -78,26 +83,27 @@ class _Pool(httpx.AsyncBaseTransport):
 
 
 class _Demand:
-    """What the tasks wanted to know and how old it might be, from which the least number of requests follows."""
+    """What the tasks were told, and which requests can have told it: the least number of requests follows from that."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, float, float]] = []
+        self.told: list[tuple[str, float, float]] = []
         self.walks = 0
 
-    def wants(self, question: str, max_age: float) -> None:
-        self.asked.append((question, max_age, asyncio.get_running_loop().time()))
+    def tell(self, question: str, max_age: float, asked: float) -> None:
+        """Note that who asked then is told now: by a request that left since, or not longer before than `max_age`."""
+        self.told.append((question, asked - max_age, asyncio.get_running_loop().time()))
 
-    def add(self, asked: Sequence[tuple[str, float, float]], walks: int) -> None:
-        self.asked += asked
+    def add(self, told: Sequence[tuple[str, float, float]], walks: int) -> None:
+        self.told += told
         self.walks += walks
 
     def least(self) -> int:
-        """An answer serves all who ask within its age: the least is to ask whenever the last is too old."""
+        """Return how few requests could have told it: each as late as the first of those who need it was told."""
         requests = self.walks * _WALK // _PAGE
         last: defaultdict[str, float] = defaultdict(lambda: -math.inf)
-        for question, max_age, moment in sorted(self.asked, key=itemgetter(2)):
-            if moment - last[question] > max_age:
-                requests, last[question] = requests + 1, moment
+        for question, earliest, latest in sorted(self.told, key=itemgetter(2)):
+            if last[question] < earliest:
+                requests, last[question] = requests + 1, latest
         return requests
 
 
@@ -113,17 +119,17 @@ async def _live(
     async def poll(question: str, ask: Ask, every: float, phase: float) -> None:
         await asyncio.sleep(phase)
         while True:
-            demand.wants(question, every)
             loop = asyncio.get_running_loop()
             asked = loop.time()
             with suppress(BitminterError, httpx.HTTPError):  # a bot would tell its user; the next poll is due anyway
                 await ask()
+                demand.tell(question, every, asked)
             await asyncio.sleep(max(0.0, asked + every - loop.time()))
 
     async def walk_hourly() -> None:
         while True:
-            demand.walks += 1
             await walk()
+            demand.walks += 1
             await asyncio.sleep(_HOUR)
 
     async with asyncio.TaskGroup() as tasks:
@@ -211,21 +217,26 @@ def _fleet(seconds: float) -> None:
                 os.close(writing)
                 readings.append(reading)
             sent: list[float] = []
+            in_vain = 0
             demand = _Demand()
             for reading in readings:
                 with os.fdopen(reading) as pipe:
                     said = json.load(pipe)
                 os.wait()
                 sent += said["sent"]
-                demand.add(said["asked"], said["walks"])
+                in_vain += said["in_vain"]
+                demand.add(said["told"], said["walks"])
         finally:
             server.kill()
-    sent.sort()
+    _report(f"{_PROCESSES} processes", sorted(sent), in_vain, demand.least())
+
+
+def _report(name: str, sent: Sequence[float], in_vain: int, least: int) -> None:
     gap = min(later - earlier for earlier, later in pairwise(sent))
-    least = demand.least()
     print(  # noqa: T201
-        f"{_PROCESSES} processes {len(sent):>6} requests, {len(sent) / least:.3f} times the least that the time needs, "
-        f"which is {least}; the shortest gap is {gap:.3f} s"
+        f"{name:<16} {len(sent):>7} requests, {in_vain} of them in vain; the others are "
+        f"{(len(sent) - in_vain) / least:.3f} times the least that would do, which is {least}; "
+        f"the shortest gap is {gap:.3f} s"
     )
 
 
@@ -236,7 +247,7 @@ def _member(member: int, seconds: float, url: str, writing: int) -> None:
             pool = _Pool((start + 1200, start + 1800), math.inf if member else start + 2700)
             demand = runner.run(_ours(pool, seconds, url, member))
         with os.fdopen(writing, "w") as pipe:
-            json.dump({"sent": pool.times, "asked": demand.asked, "walks": demand.walks}, pipe)
+            json.dump({"sent": pool.times, "in_vain": pool.in_vain, "told": demand.told, "walks": demand.walks}, pipe)
     finally:
         os._exit(0)
 
@@ -250,12 +261,7 @@ def main(*, brief: bool) -> None:
             start = runner.get_loop().time()
             pool = _Pool((start + 1200, start + 1800), start + 2700)
             demand = runner.run(live(pool, seconds))
-        gap = min(later - earlier for earlier, later in pairwise(pool.times))
-        sent, least = len(pool.times), demand.least()
-        print(  # noqa: T201
-            f"{name:<16} {sent:>7} requests, {sent / least:.3f} times the least that the day needs, which is {least}; "
-            f"the shortest gap is {gap:.3f} s"
-        )
+        _report(name, pool.times, pool.in_vain, demand.least())
     _fleet(300.0 if brief else _HOUR)
 
 
