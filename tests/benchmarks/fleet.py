@@ -2,19 +2,26 @@
 
     python -m tests.benchmarks.fleet            8 processes of 50 tasks, 100 ms apart; some minutes
     python -m tests.benchmarks.fleet --brief    2 processes of 5, 20 ms apart, to see that it runs
+    python -m tests.benchmarks.fleet --long     and then ours through Redis with blows, and what 10,000 questions leave
 
 It needs redis-server on the PATH. Each task wants one turn; they come one after another over half of the time that all
 turns take, so that a line forms. `inversions` counts the pairs of which the one that came over 50 ms later went first,
-`used` tells the part of the turns that was taken of those that there were, `scripts` the calls of scripts a turn.
+`used` tells the part of the turns that was taken of those that there were, `scripts` the calls of scripts a turn. The
+blows: processes are killed, or stopped and continued, at random; waiters give up; connections are cut; and Redis
+restarts empty in the middle.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import random
+import resource
+import signal
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -25,16 +32,17 @@ from attrs import frozen
 from pyrate_limiter import Limiter, Rate, RedisBucket
 from throttled.asyncio import RateLimiterType, RedisStore, Throttled, rate_limiter
 
-from bitminter_async._session.budget.base import Turn
+from bitminter_async._session.budget.base import Budget, Turn
 from bitminter_async._session.budget.options import Redis
 from bitminter_async._session.budget.redis import RedisBudget
 from bitminter_async._session.budget.share import make_budget
-from tests.support.fleet import wish_for
+from tests.support.fleet import Fleet, wish_for
 from tests.support.redis import BINARY, RedisServer
 
 _POOL = "https://fleet.example"
 _IN_THE_AIR = 0.002  # seconds
 _TOLERATED = 0.05
+_JITTER = 0.001
 
 Depart: TypeAlias = Callable[[], Awaitable[None]]
 Scope: TypeAlias = Callable[[str, Depart], Awaitable[None]]
@@ -55,10 +63,13 @@ class Setting:
         return self.processes * self.tasks * self.interval
 
 
-def _ours(share: str | Redis, interval: float) -> Scope:
+def _budget(share: str, interval: float) -> Budget:
     budget = make_budget(share, _POOL, _POOL, interval=interval, patience=60.0, timeout=10.0)
     budget.bind()
+    return budget
 
+
+def _ours(budget: Budget) -> Scope:
     async def ask(question: str, depart: Depart) -> None:
         async def send(turn: Turn) -> str:
             await turn.depart()
@@ -90,7 +101,7 @@ async def _scope(name: str, url: str, interval: float) -> Scope:
             await depart()
 
         return ask_throttled
-    return _ours(url if name == "redis" else name, interval)
+    return _ours(_budget(url if name == "redis" else name, interval))
 
 
 async def _work(name: str, url: str, setting: Setting, number: int, begin: float) -> dict[str, Any]:
@@ -165,7 +176,81 @@ def _measure(name: str, server: RedisServer, setting: Setting) -> str:
     )
 
 
-def main(*, brief: bool) -> None:
+def _strike(victim: int, blow: str, server: RedisServer, chance: random.Random) -> None:
+    """Let something go wrong."""
+    if blow == "killed":
+        os.kill(victim, signal.SIGKILL)
+    elif blow == "stopped":
+        os.kill(victim, signal.SIGSTOP)
+        time.sleep(chance.uniform(0.1, 2.5))
+        os.kill(victim, signal.SIGCONT)
+    elif blow == "cut":
+        server.call("CLIENT", "KILL", "TYPE", chance.choice(["normal", "pubsub"]))
+    else:
+        server.kill()
+        time.sleep(chance.uniform(0.0, 1.0))
+        server.start()
+
+
+def _bear(server: RedisServer, setting: Setting, seed: int = 0) -> str:
+    """Strike at random, and return what came of it; fail if a promise is broken."""
+    server.call("FLUSHALL")
+    chance = random.Random(seed)  # noqa: S311  # which is hit, is no secret
+    options: dict[str, Any] = {"timeout": 0.5, "margin": 0.5, "held": 0.005, "given_up": 0.2, "rounds": 10_000}
+    log, interval = str(server.folder / "log"), setting.interval
+    with Fleet(server.url, log, setting.processes, setting.tasks, interval=interval, **options) as fleet:
+        fleet.wait_for("left")
+        blows = ["killed"] * (setting.processes // 2) + (["stopped", "cut"] * setting.processes) + ["restarted"] * 2
+        alive = {event.pid for event in fleet.wait_for("wanted", setting.processes * setting.tasks)}
+        for blow in chance.sample(blows, len(blows)):
+            time.sleep(chance.uniform(0.2, 2.0))
+            victim = chance.choice(sorted(alive))
+            _strike(victim, blow, server, chance)
+            if blow == "killed":
+                alive.remove(victim)
+        before = len(fleet.events("served"))
+        fleet.wait_for("served", before + len(alive))  # all goes on
+    gaps, most = fleet.gaps(), fleet.most_in_the_air()
+    assert min(gaps) > interval - _JITTER
+    assert most == 1
+    kinds = Counter(event.what for event in fleet.events())
+    return (
+        f"{dict(Counter(blows))}: {kinds['left']} turns, the least gap {min(gaps) * 1e3:.2f} ms, the longest "
+        f"{max(gaps):.2f} s, {most} in the air at most; {kinds['served']} served, {kinds['TimeoutError']} given up, "
+        f"{kinds['BudgetUnreachable']} without Redis"
+    )
+
+
+async def _fill(url: str, questions: int) -> None:
+    budget = _budget(url, 0.0)
+    ask = _ours(budget)
+
+    async def depart() -> None:
+        pass
+
+    for number in range(questions):
+        await ask(f"{number}", depart)
+    await budget.aclose()
+
+
+def _leftover(server: RedisServer, questions: int = 10_000) -> str:
+    """Return what so many questions of one process leave in Redis, and in the process."""
+    server.call("FLUSHALL")
+    server.know(RedisBudget(Redis(server.url), origin=_POOL, base_url=_POOL, interval=0, patience=0, timeout=1))
+    memory = [server.call("INFO", "memory")["used_memory"]]
+    resident = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]
+    begun = time.monotonic()
+    asyncio.run(_fill(server.url, questions))
+    memory.append(server.call("INFO", "memory")["used_memory"])
+    resident.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return (
+        f"{questions:,} questions in {time.monotonic() - begun:.0f} s leave {len(server.all_keys()):,} keys and "
+        f"{(memory[1] - memory[0]) / 2**20:.1f} MiB in Redis, and {(resident[1] - resident[0]) / 1024:.1f} MiB in the "
+        "process"
+    )
+
+
+def main(*, brief: bool, long: bool) -> None:
     """Print a line for each."""
     if BINARY is None:
         print("redis-server is not on the PATH: nothing is measured")  # noqa: T201
@@ -187,6 +272,8 @@ def main(*, brief: bool) -> None:
                     Setting(1, setting.processes * setting.tasks, setting.interval) if name == "process" else setting
                 )
                 print(_measure(name, server, scope), flush=True)  # noqa: T201
+            if long:
+                print(_bear(server, setting), _leftover(server), sep="\n", flush=True)  # noqa: T201
         finally:
             server.kill()
 
@@ -194,4 +281,6 @@ def main(*, brief: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--brief", action="store_true", help="a few turns only")
-    main(brief=parser.parse_args().brief)
+    parser.add_argument("--long", action="store_true", help="with blows, and 10,000 questions")
+    chosen = parser.parse_args()
+    main(brief=chosen.brief, long=chosen.long)

@@ -7,6 +7,7 @@ machine share.
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -48,7 +49,7 @@ class Fleet:
     """So many processes of so many tasks, each of which asks one question after another.
 
     Each request is in the air for `held` seconds; while the file `brake` exists, none leaves whose turn it is;
-    while `anchor` does, none comes back.
+    while `anchor` does, none comes back. `given_up` is the part of the questions that are given up within a second.
     """
 
     url: str
@@ -62,6 +63,7 @@ class Fleet:
     held: float = 0.0
     max_age: float = 0.0
     same: bool = False
+    given_up: float = 0.0
     alone: float | None = None
     origin: str = POOL
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
@@ -113,9 +115,10 @@ class Fleet:
         return [late - early for early, late in pairwise(left)]
 
     def most_in_the_air(self) -> int:
-        """How many requests were in the air at once, at most."""
+        """How many requests were in the air at once, at most, but for those whose process was killed in it."""
         in_the_air = most = 0
-        for event in self.events():
+        ended = {event.question for event in self.events("back")}
+        for event in (event for event in self.events() if event.question in ended):
             in_the_air += (event.what == "left") - (event.what == "back")
             most = max(most, in_the_air)
         return most
@@ -141,6 +144,8 @@ async def _work(fleet: Fleet) -> None:
         fleet.url, interval=fleet.interval, timeout=fleet.timeout, alone=fleet.alone, origin=fleet.origin
     )
 
+    chance = random.Random(os.getpid())  # noqa: S311  # no secret depends on it
+
     def note(what: str, question: str, at: float) -> None:
         os.write(log, f"{json.dumps([os.getpid(), what, question, at])}\n".encode())
 
@@ -156,16 +161,19 @@ async def _work(fleet: Fleet) -> None:
                 departed = cast("Lease", turn).departed
                 assert departed
                 note("left", question, departed)
-                await asyncio.sleep(fleet.held)
-                while fleet.anchor.exists():  # noqa: ASYNC110  # likewise
-                    await asyncio.sleep(0.01)
-                note("back", question, time.monotonic())
+                try:
+                    await asyncio.sleep(fleet.held)
+                    while fleet.anchor.exists():  # noqa: ASYNC110  # likewise
+                        await asyncio.sleep(0.01)
+                finally:
+                    note("back", question, time.monotonic())
                 return f"{os.getpid()}"
 
             note("wanted", question, time.monotonic())
             try:
-                await budget.fetch(wish_for(question, fleet.max_age), send)
-            except BitminterError as error:
+                async with asyncio.timeout(chance.random() if chance.random() < fleet.given_up else None):
+                    await budget.fetch(wish_for(question, fleet.max_age), send)
+            except (BitminterError, TimeoutError) as error:
                 note(type(error).__name__, question, time.monotonic())
                 await asyncio.sleep(0.1)
             else:
