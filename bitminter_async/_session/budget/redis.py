@@ -219,7 +219,7 @@ class RedisBudget(Pace):
 
     async def _give_back(self, turn: Lease, question: Question, body: bytes | None) -> None:
         # The next of this process asks first: else one of another process that came later could be called before it.
-        for _ in range(_STEPS_TO_ASK):
+        for _ in range(0 if self._state.line.is_free else _STEPS_TO_ASK):
             await asyncio.sleep(0)
         ago, kept = -1, b""
         if turn.departed is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
@@ -12,7 +13,7 @@ from bitminter_async import Blocked, RateLimited
 from bitminter_async._session.budget import redis as redis_budget
 from bitminter_async._session.budget.base import Turn, Wish
 from bitminter_async._session.budget.connection import Connection, Reply
-from bitminter_async._session.budget.lease import Question
+from bitminter_async._session.budget.lease import Question, now
 from bitminter_async._session.budget.redis import RedisBudget
 from tests.support.fleet import wish_for
 from tests.support.redis import Asker, Members, needs_redis
@@ -98,13 +99,33 @@ async def test_the_next_of_a_process_asks_before_the_turn_is_given_back(
     assert verbs[:2] == ["ask", "done"]
 
 
+async def test_a_turn_is_given_back_at_once_where_nobody_waits(
+    members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop may end with it, and the client be left open: nobody else is to wait for a lease then."""
+    one = members.join()
+    await one.ask("a")
+    await one.has_given_back()
+    verbs: list[object] = []
+    run = Connection.run
+
+    async def run_and_note(connection: Connection, keys: Sequence[str], *args: str | bytes | float) -> Reply:
+        verbs.append(args[0])
+        return await run(connection, keys, *args)
+
+    monkeypatch.setattr(Connection, "run", run_and_note)
+    await one.ask("b")
+    await asyncio.sleep(0)
+    assert verbs == ["ask", "done"]
+
+
 async def test_who_has_to_connect_first_keeps_his_place(members: Members) -> None:
     """The line is in the order in which questions were put, however long it took to reach Redis."""
     one, other = members.join(), members.join()
     hold = asyncio.Event()
     held = asyncio.create_task(one.ask("a", hold=hold))
     await members.until_asked()
-    clock, connect, minutes = redis_budget.now, AbstractConnection.connect, itertools.count(1)
+    connect, minutes = cast("Any", AbstractConnection).connect, itertools.count(1)
     ahead = 0.0
 
     async def connect_slowly(connection: AbstractConnection) -> None:
@@ -113,7 +134,7 @@ async def test_who_has_to_connect_first_keeps_his_place(members: Members) -> Non
         ahead = 60.0 * next(minutes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(redis_budget, "now", lambda: clock() + ahead)
+        patch.setattr(redis_budget, "now", lambda: now() + ahead)
         patch.setattr(AbstractConnection, "connect", connect_slowly)
         waiting = asyncio.create_task(other.ask("b"))
         await members.until_in_line(1)
