@@ -30,7 +30,6 @@ and the rests that it heard allow.
 import asyncio
 import itertools
 import logging
-import random
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -43,6 +42,7 @@ from .base import Turn, TurnLost, Wish
 from .connection import MICROSECONDS, TIMEOUT, Connection, Reply, check_url, microseconds
 from .lease import STAMP, Lease, Question, Waiter, now, reason_of
 from .options import Redis
+from .outage import Outage
 from .pace import Pace
 from .seal import Seal, salt_of
 
@@ -79,7 +79,7 @@ class RedisBudget(Pace):
     ) -> None:
         super().__init__(interval, patience, origin)
         check_url(options.url)
-        self._options = options
+        self._url = options.url
         self._where = origin
         self._salt = salt_of(base_url)
         self._lease = timeout + _MARGIN
@@ -93,8 +93,7 @@ class RedisBudget(Pace):
         self._ahead = 0  # who stood before this process's waiter
         self._sharers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._outage: BudgetUnreachable | None = None  # while Redis cannot be reached
-        self._alone_from = 0.0
+        self._outage = Outage(options.alone)
 
     async def fetch(self, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         """Return what another has fetched, or wait for a turn and return what `send` brings, which is awaited in it.
@@ -130,7 +129,7 @@ class RedisBudget(Pace):
     def _connect(self) -> Connection:
         if self._connection is None:
             self._id = secrets.token_hex(8)  # not earlier: a process that forks would share it with its children
-            self._connection = Connection(self._options.url, [self._name, self._own_channel], self._hear)
+            self._connection = Connection(self._url, [self._name, self._own_channel], self._hear)
         return self._connection
 
     @property
@@ -141,8 +140,8 @@ class RedisBudget(Pace):
         try:
             return question.open(await asyncio.shield(self._run("look", "", question)))
         except BudgetUnreachable as error:
-            self._begin_of_outage(error)
-            if self._options.alone is None:
+            self._outage.begin(error)
+            if self._outage.refusal():
                 raise
             return None
 
@@ -168,7 +167,7 @@ class RedisBudget(Pace):
                     if turn := self._go_alone(error, waiter):
                         return turn
                 else:
-                    self._end_of_outage()
+                    self._outage.end()
                     self._unsettled = None
                     if said.what != "wait":
                         asking = None
@@ -242,7 +241,7 @@ class RedisBudget(Pace):
         try:
             await self._script("done", ticket, question, *args)
         except BudgetUnreachable as error:
-            self._begin_of_outage(error)
+            self._outage.begin(error)
 
     def _run(self, verb: str, ticket: str, question: Question) -> asyncio.Task[Reply]:
         waited, max_age = microseconds(now() - question.arrived), microseconds(question.max_age)
@@ -273,36 +272,18 @@ class RedisBudget(Pace):
 
     def _go_alone(self, error: BudgetUnreachable, waiter: Waiter) -> Lease | None:
         self._raise_refusal()
-        alone = self._options.alone
-        self._begin_of_outage(error)
-        if alone is None:
+        self._outage.begin(error)
+        if (due := self._outage.alone_from(self._state.departed)) is None:
             self._state.line.refuse()  # or each in the line would find out for itself, one after another
             raise error
-        due_in = max(self._alone_from, self._state.departed + alone) - now()
-        if due_in <= 0:
+        if (due_in := due - now()) <= 0:
             return Lease(self, Moment.now(now))
         waiter.look(min(due_in, _RETRIED_EVERY))
         return None
 
     def _in_vain(self) -> BitminterError | None:
         """Return why it is of no use to wait in the line of this process, if so."""
-        if self._outage and self._options.alone is None:
-            return BudgetUnreachable(*self._outage.args)
-        return self.refusal()
-
-    def _begin_of_outage(self, error: BudgetUnreachable) -> None:
-        alone = self._options.alone
-        if self._outage is None:
-            self._outage = error
-            # A random phase, or all processes of a fleet would ask at once.
-            self._alone_from = now() + random.uniform(0.0, alone or 0.0)  # noqa: S311  # no secret depends on it
-            going_on = f"this process goes on alone, {alone:g} s apart" if alone else "nothing is sent"
-            _LOGGER.warning("%s; until it can, %s", error, going_on)
-
-    def _end_of_outage(self) -> None:
-        if self._outage:
-            self._outage = None
-            _LOGGER.info("the budget can be reached again")
+        return self._outage.refusal() or self.refusal()
 
     def _spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         task = asyncio.create_task(work)
