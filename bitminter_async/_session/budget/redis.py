@@ -2,6 +2,8 @@
 
 All of it is one hash, one line of tickets and the answers kept, changed by one script (`redis.lua`) and timed by the
 server's clock. A turn is a lease, two seconds longer than `timeout`; what has not been sent by then is not sent in it.
+Turns go round in the order in which questions were put, but for the time that messages take; a process that has yet to
+connect takes its place in that order, among those who have not had their turn meanwhile.
 
 | what goes wrong | what comes of it |
 | --- | --- |
