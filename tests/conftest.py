@@ -1,6 +1,7 @@
 """Every async test runs on virtual time, unless it is marked `socket`."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -15,6 +16,12 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Give a socket test a real loop, any other a virtual one."""
     return {"real": asyncio.new_event_loop} if item.get_closest_marker("socket") else {"virtual": AutojumpLoop}
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what lasts until the end: modules, and thousands of collected tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
