@@ -21,12 +21,15 @@ def _part(path: Path) -> Path:
 
 
 @_SUFFIXES
-@pytest.mark.parametrize("count", range(2, _NAMES + 2))
-async def test_a_cut_anywhere_in_the_last_two_rows_is_mended(tmp_path: Path, suffix: str, count: int) -> None:
-    """Cut at every byte of them, the file that is gone on with is the same as one that was never cut."""
+@pytest.mark.parametrize("count", range(1, _NAMES + 2))
+async def test_a_cut_anywhere_in_the_last_row_is_mended(tmp_path: Path, suffix: str, count: int) -> None:
+    """Cut at every byte of the last row, the file that is gone on with is the same as one that was never cut.
+
+    Cut in the row before that one, it is byte by byte the file of one row less, which is another case.
+    """
     path = tmp_path / f"blocks{suffix}"
     blocks = make_blocks(count + 2)
-    await run(make_job(path), blocks[: count - 2])
+    await run(make_job(path), blocks[: count - 1])
     begin = path.stat().st_size
     await run(make_job(path, force=True), blocks[:count])
     cut = path.read_bytes()
