@@ -25,10 +25,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line what was not tested for want of a server."""
+    """Say in one line each what was not tested for want of a server, and in which order something failed."""
     skipped = [report for report in terminalreporter.getreports("skipped") if "redis-server" in str(report.longrepr)]
     if skipped:
         terminalreporter.write_line(f"{len(skipped)} tests through Redis were skipped: redis-server is not on the PATH")
+    if terminalreporter.getreports("failed"):
+        terminalreporter.write_line(
+            f"the order was that of --randomly-seed={terminalreporter.config.getoption('randomly_seed', 'none')}"
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -73,7 +73,7 @@ def test_the_first_two_commands_are_one_line_each() -> None:
     assert "\n" not in run
     assert "\n" not in tests
     assert run.endswith(".venv/bin/python examples/quickstart.py")
-    assert tests.endswith(".venv/bin/python -m pytest")
+    assert ".venv/bin/python -m pytest -n auto " in tests
 
 
 def test_the_command_that_serves_a_pool_serves_one() -> None:
