@@ -64,7 +64,8 @@ def test_the_tests_for_bots_pass(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(_CONFTEST)
     pytester.makepyfile("\n\n".join(_TESTS))
     options = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-W", "error")
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=len(_TESTS))
+    less = ("-p", "no:hypothesispytest")  # which takes as long as all the rest
+    pytester.runpytest_subprocess(*options, *less).assert_outcomes(passed=len(_TESTS))
 
 
 def test_the_first_two_commands_are_one_line_each() -> None:

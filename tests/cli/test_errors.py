@@ -8,6 +8,7 @@ import pytest
 from bitminter_async.cli import _pool
 from bitminter_async.cli._run import run
 from bitminter_async.local import LocalPool
+from bitminter_async.testing import AutojumpLoop
 from tests.support.command import command, show_screen
 from tests.support.samples import BLOCK
 
@@ -71,7 +72,7 @@ def test_a_key_goes_to_no_host_that_nobody_named(capsys: Capture, monkeypatch: p
 @pytest.mark.socket
 def test_nobody_there(capsys: Capture) -> None:
     """Where nothing listens, the message names what to look at."""
-    assert run(["stats", "--url", "http://127.0.0.1:1"]) == 1
+    assert run(["stats", "--url", "http://127.0.0.1:1"], loop_factory=AutojumpLoop) == 1
     said = capsys.readouterr().err
     assert said.startswith("bitminter: no answer: GET http://127.0.0.1:1/api/pool/stats: ")
     assert said.endswith("; see --url\n")

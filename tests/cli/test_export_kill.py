@@ -23,7 +23,7 @@ from bitminter_async import Client
 from bitminter_async.cli._run import run
 sys.exit(run(sys.argv[1:], make_client=partial(Client, interval=0.0)))
 """
-_KILLS = 4
+_KILLS = 2
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def _grown(process: Process, part: Path, size: int) -> None:
     while process.returncode is None:
         if _size(part) > size:
             return
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.005)
 
 
 @_SUFFIXES

@@ -31,6 +31,14 @@ def command(pool: LocalPool, *argv: str, **options: Any) -> int:
 _IN_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
+# The command, but for its pace: that is for real pools, and here the time would be real.
+_UNSPACED = """
+import sys
+from functools import partial
+from bitminter_async import Client
+from bitminter_async.cli._run import run
+sys.exit(run(None, partial(Client, interval=0.0)))
+"""
 
 
 def watch_until(pool: LocalPool, *argv: str, happen: Mapping[float, Callable[[], object]], ends: float = 100) -> int:
@@ -110,11 +118,11 @@ class Terminal:
 
 @contextmanager
 def terminal(*argv: str, width: int = 80, height: int = 24, **environment: str) -> Generator[Terminal]:
-    """Run `bitminter` in a terminal of this size, with these variables besides those that there are."""
+    """Run `bitminter` in a terminal of this size, unspaced, with these variables besides those that there are."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     process = subprocess.Popen(  # noqa: S603  # our own
-        [sys.executable, "-c", _IN_TERMINAL, sys.executable, "-m", "bitminter_async", *argv],
+        [sys.executable, "-c", _IN_TERMINAL, sys.executable, "-c", _UNSPACED, *argv],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -28,7 +28,7 @@ _TESTS = """
 
 def _run(pytester: pytest.Pytester, mode: str = "strict") -> pytest.RunResult:
     options = ("-W", "error", "-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function")
-    return pytester.runpytest_subprocess(*options)
+    return pytester.runpytest_subprocess(*options, "-p", "no:hypothesispytest")  # takes as long as all the rest
 
 
 def test_the_fixtures_serve_a_bots_tests(pytester: pytest.Pytester) -> None:
