@@ -49,18 +49,21 @@ class Poller:
         every: Seconds from poll to poll.
         beside: Whether it asks only beside another poller, which tells of outages and ends the stream. This one tells
             of what is wrong with its own pages alone: they are refused, or cannot be read.
+        anew: Whether no answer may be older than this stream, until the first has come: its caller knows what the one
+            before it told, and an older answer would take that back.
 
     Raises:
         ValueError: `every` is not a finite number above 0.
         TypeError: `every` is not a number at all.
     """
 
-    def __init__(self, session: Session, what: str, every: float, *, beside: bool = False) -> None:
+    def __init__(self, session: Session, what: str, every: float, *, beside: bool = False, anew: bool = False) -> None:
         check_seconds("every", every, above_zero=True)
         self._session = session
         self._what = what
         self._every = every
         self._beside = beside
+        self._anew = anew
         self._due: float | None = None
         self._has_answered = False
         self._unanswered: _Unanswered | None = None
@@ -71,9 +74,10 @@ class Poller:
         max_age: float | None = None,
         max_wait: float | None = None,  # noqa: ARG002  # a stream waits as long as it takes
     ) -> T:
-        """Return the answer to `call`, at most `max_age` seconds old; None means half of `every`."""
-        age = self._every / 2 if max_age is None else max_age
-        return await self._session.get(call, age, inf, attempts=1 if self._unanswered else None)
+        """Return the answer to `call`, at most `max_age` seconds old; None means half of `every`, or `anew`."""
+        if max_age is None:
+            max_age = 0.0 if self._anew and not self._has_answered else self._every / 2
+        return await self._session.get(call, max_age, inf, attempts=1 if self._unanswered else None)
 
     @property
     def is_due(self) -> bool:

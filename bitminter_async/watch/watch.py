@@ -36,7 +36,9 @@ class Watch:
 
     A stream polls every `every` seconds, from poll to poll without drift, and tells what has changed since the last
     one. It polls only when its caller is ready for more: a slow caller loses nothing, and nothing piles up. A poll
-    takes an answer up to half of `every` old, so streams and calls that ask the same share their requests.
+    takes an answer up to half of `every` old, so streams and calls that ask the same share their requests. One of
+    blocks that is given `after` or `unsettled`, or of workers that is given `initial` or `idle`, goes on from what its
+    caller knows: it takes no answer older than itself.
 
     A stream lives on through outages: no answer, 5xx and other odd statuses, rests, blocks, answers that cannot be read
     or are out of order. The log tells of each by one WARNING, and by an INFO with its length when it is over. Where the
@@ -86,8 +88,13 @@ class Watch:
                 looked for and followed, and known: none of them is found anew.
         """
         check_commodity(commodity)
-        tracker: Tracker[Block, BlockEvent] = Tracker("blocks", after, unsettled_by_id(unsettled), look_at_block)
-        return self._list(tracker, "blocks", every, lambda caller: partial(Pool(caller).blocks, commodity=commodity))
+        known = unsettled_by_id(unsettled)
+        tracker: Tracker[Block, BlockEvent] = Tracker("blocks", after, known, look_at_block)
+        # An older answer shows as unsettled what has settled since, and so is not among those known.
+        anew = after is not None or bool(known)
+        return self._list(
+            tracker, "blocks", every, lambda caller: partial(Pool(caller).blocks, commodity=commodity), anew=anew
+        )
 
     def shifts(self, *, every: float = 300.0, after: int | None = None) -> Stream[Shift]:
         """Watch the shifts: each as it is completed, in order, none left out.
@@ -107,9 +114,11 @@ class Watch:
         what: str,
         every: float,
         pages: Callable[[Caller], Callable[..., Awaitable[tuple[R, ...]]]],
+        *,
+        anew: bool = False,
     ) -> Stream[T]:
         """Watch a list, of which `pages` brings pages by a caller."""
-        poller = Poller(self._session, what, every)
+        poller = Poller(self._session, what, every, anew=anew)
         tail = Tail(pages(poller))
         # A poller of their own for pages further down: one that cannot be had is no outage for the newest page.
         poller_below = Poller(self._session, f"{what} further down", every, beside=True)
@@ -159,8 +168,9 @@ class Watch:
         check_user_name(name)
         check_flag("initial", initial)
         check_flag("work", work)
-        poller = Poller(self._session, "workers", every)
-        tracker = WorkerTracker(check_names(idle), initial=initial, work=work)
+        names = check_names(idle)
+        poller = Poller(self._session, "workers", every, anew=initial or bool(names))
+        tracker = WorkerTracker(names, initial=initial, work=work)
 
         async def ask() -> tuple[User, DecodeError | None]:
             try:

@@ -1,12 +1,13 @@
 """When streams poll, what they share, and how old an answer they take."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.support.collect import collecting
 from tests.support.transport import Fake
-from tests.support.watching import now, stats, user, watch_client, worker
+from tests.support.watching import MovingPool, now, stats, user, watch_client, worker
 
 
 async def test_polls_do_not_drift() -> None:
@@ -83,3 +84,48 @@ async def test_a_poll_takes_an_answer_half_of_every_old() -> None:
         await asyncio.sleep(0.001)
         assert (await anext(client.watch.stats(every=60))).active_users == 1
     assert len(fake.sent) == 2
+
+
+async def test_a_stream_that_goes_on_begins_with_no_older_answer() -> None:
+    """A block whose settling was told is told of no more, though an answer from before that is still kept."""
+    pool = MovingPool((2, "unconfirmed"), (1, "unconfirmed"))
+    async with watch_client(pool) as client:
+        await client.pool.blocks(max=50)
+        await asyncio.sleep(10)
+        pool.blocks[1] = "confirmed"
+        two = (await client.pool.blocks(max=1))[0]
+        for known in ({"after": 2}, {"after": 2, "unsettled": [two]}, {"unsettled": [2]}):
+            async with collecting(client.watch.blocks(every=60, **known)) as events:
+                await asyncio.sleep(61)
+                assert events == []
+    assert pool.asked == [(50, 0), (1, 0), *[(50, 0), (50, 0)] * 3]
+
+
+async def test_a_stream_that_goes_on_asks_until_it_has_begun() -> None:
+    """A first poll that fails is followed by one that takes no older answer either; the next ones share again."""
+    pool = MovingPool((1, "unconfirmed"))
+    async with watch_client(pool) as client:
+        await client.pool.blocks(max=50)
+        pool.is_up, pool.blocks[1] = False, "confirmed"
+        async with collecting(client.watch.blocks(every=20, after=1)) as events:
+            await asyncio.sleep(1)
+            pool.is_up = True
+            await asyncio.sleep(34)
+            await client.pool.blocks(max=50, max_age=0)
+            await asyncio.sleep(10)
+            assert events == []
+    assert len(pool.asked) == 4
+
+
+@pytest.mark.parametrize("known", [{"idle": ["rig1"]}, {"initial": True}])
+async def test_workers_that_are_known_are_not_told_from_an_older_answer(known: dict[str, Any]) -> None:
+    """Who fell idle or came back since an answer that is still kept is not told of as if that had been undone."""
+    is_idle_now = "idle" in known
+    fake = Fake(user(worker(alive=is_idle_now)), *[user(worker(alive=not is_idle_now))] * 3)
+    async with watch_client(fake) as client:
+        await client.users.get()
+        await asyncio.sleep(10)
+        async with collecting(client.watch.workers(every=60, **known)) as events:
+            await asyncio.sleep(61)
+            assert events == []
+    assert len(fake.sent) == 3
