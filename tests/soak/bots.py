@@ -284,7 +284,7 @@ class Follower:
     def __attrs_post_init__(self) -> None:
         server, random = self.host.server, self.host.random
         commodity = random.choice((None, None, "BTC"))
-        self.blocks = ListOwed(server, server.world.blocks, f"{self.name}'s blocks", commodity, every=self.every)
+        self.blocks = ListOwed(server, server.world.blocks, f"{self.name}'s blocks", commodity)
         self.shifts = ListOwed(server, server.world.shifts, f"{self.name}'s shifts")
         self.workers = WorkersOwed(server, f"{self.name}'s workers")
         self.what = random.choice(("blocks", "blocks", "shifts", "workers", "merged", "merged"))

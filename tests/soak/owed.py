@@ -106,10 +106,6 @@ class ListOwed:
     """Of what is not settled, as last told; None: it is followed by its id alone."""
     records: dict[int, Block] = field(factory=dict[int, Block])
     forgiven: set[int] = field(factory=set[int])
-    settled: dict[int, float] = field(factory=dict[int, float])
-    """When what is settled was told as such."""
-    every: float = 0.0
-    restarted: float = -math.inf
     count: int = 0
 
     def begin(self, after: int | None) -> None:
@@ -119,7 +115,6 @@ class ListOwed:
 
     def restart(self) -> None:
         """Forget what a bot that saves its place does not save."""
-        self.restarted = now()
         if self.last is None:
             return
         below = [row for row in self.listing.rows if row.id <= (self.last or 0) and row.id not in self.told]
@@ -159,7 +154,6 @@ class ListOwed:
 
     def _keep(self, block: Block) -> None:
         if block.status.settled:
-            self.settled[block.id] = now()
             self.status.pop(block.id, None)
             self.records.pop(block.id, None)
         else:
@@ -178,9 +172,7 @@ class ListOwed:
             self.server.fault(f"{self.name}: {after.id} changed from {before.status} to itself")
         if known is not None and before is not None and str(before.status) != known:
             self.server.fault(f"{self.name}: {after.id} changed from {before.status}, but was told as {known}")
-        # A stream begins with a page that may be older than what the one before it told last.
-        since = self.restarted - self.every / 2
-        if after.id in self.told and after.id not in self.status and self.settled[after.id] < since:
+        if after.id in self.told and after.id not in self.status:
             self.server.fault(f"{self.name}: {after.id} changed to {after.status} after it was told as settled")
         self._keep(after)
 
