@@ -124,7 +124,7 @@ def _event_maker(union: UnionType, made: Converter) -> Callable[[object, Any], A
 
     def hook(value: object, _: object) -> Any:
         name = members(value).get("event")
-        if name not in kinds:
+        if not isinstance(name, str) or name not in kinds:
             raise UnfitError(f"an event, one of {', '.join(kinds)},", name)
         return made.structure(value, kinds[name])
 

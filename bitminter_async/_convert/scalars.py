@@ -17,6 +17,7 @@ __all__ = ["SCALARS", "UnfitError", "hash_rate", "hps", "members", "show"]
 _AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _MOST_WRITTEN_OUT = 100  # places before or behind the point: an exponent may stand for more digits than memory holds
 _SHOWN = 60
+_MOST_BITS = 1024  # of an integer that is shown: Python refuses to write out one of more than 4,300 digits
 
 
 class UnfitError(ValueError):
@@ -123,5 +124,7 @@ def show(value: object) -> str:
         return "an object"
     if isinstance(value, list | tuple):
         return "an array"
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return "a number of very many digits"
     text = "null" if value is None else repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
