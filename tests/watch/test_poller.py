@@ -94,7 +94,8 @@ async def test_a_stream_that_goes_on_begins_with_no_older_answer() -> None:
         await asyncio.sleep(10)
         pool.blocks[1] = "confirmed"
         two = (await client.pool.blocks(max=1))[0]
-        for known in ({"after": 2}, {"after": 2, "unsettled": [two]}, {"unsettled": [2]}):
+        ways: list[dict[str, Any]] = [{"after": 2}, {"after": 2, "unsettled": [two]}, {"unsettled": [2]}]
+        for known in ways:
             async with collecting(client.watch.blocks(every=60, **known)) as events:
                 await asyncio.sleep(61)
                 assert events == []
