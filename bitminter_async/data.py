@@ -13,6 +13,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, NamedTuple, TypeVar, cast, get_args, overload
 
+import attrs
 import msgspec
 from attrs import AttrsInstance
 from cattrs import BaseValidationError, ClassValidationError, Converter, IterableValidationError
@@ -40,7 +41,8 @@ def to_dict(record: AttrsInstance | Mapping[str, AttrsInstance], *, derived: boo
 
     Raises:
         ValueError: A moment has no time zone.
-        TypeError: It is none of this package's records and events. A subclass of one is none.
+        TypeError: It is none of this package's records and events, as a subclass of one is none; or it was made by hand
+            with a value of the wrong type.
     """
     check_flag("derived", derived)
     if isinstance(record, tuple | list):
@@ -61,7 +63,7 @@ def to_json(
 
     Raises:
         ValueError: A moment has no time zone.
-        TypeError: A value is none of this package's records and events.
+        TypeError: As in `to_dict`.
     """
     check_flag("derived", derived)
     plain = _plain(_converter(derived=derived), value)
@@ -102,7 +104,10 @@ def from_dict(kind: Any, data: object) -> Any:
 
 def _plain(made: Converter, value: object) -> Any:
     if type(value) in KINDS:
-        return made.unstructure(value)
+        try:
+            return made.unstructure(value)
+        except (AttributeError, TypeError, OverflowError) as error:  # a record made by hand: none is checked when made
+            raise TypeError(f"{_misfit(made, value)}: {error}") from error
     if isinstance(value, tuple | list):
         return [_plain(made, each) for each in cast("list[object]", value)]
     if isinstance(value, Mapping):
@@ -111,6 +116,19 @@ def _plain(made: Converter, value: object) -> Any:
             raise TypeError(f"a key of JSON is a string, not {odd[0]}")
         return {key: _plain(made, each) for key, each in members.items()}
     raise TypeError(f"this package's records and events can be made plain data, not {type(value).__name__}")
+
+
+def _misfit(made: Converter, record: Any) -> str:
+    """Say which field of a record cannot be made plain data."""
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        try:
+            made.unstructure(value, field.type)
+        except (AttributeError, TypeError, OverflowError):
+            if type(value) in KINDS and type(value) is field.type:
+                return _misfit(made, value)
+            return f"{type(record).__name__}.{field.name} cannot be {show(value)}"
+    return f"the figures of {type(record).__name__} cannot be derived"
 
 
 def _is_known(kind: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
@@ -270,6 +271,34 @@ def test_what_is_no_record_is_refused_by_its_type(value: Any, told: str) -> None
         to_dict(value)
 
 
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (attrs.evolve(make_record(Block), income=0.5), "Block.income cannot be 0.5: "),
+        (attrs.evolve(make_record(Block), status="confirmed"), "Block.status cannot be 'confirmed': "),
+        (attrs.evolve(make_record(Block), generated=1393673563), "Block.generated cannot be 1393673563: "),
+        (attrs.evolve(make_record(Block), duration=5), "Block.duration cannot be 5: "),
+        (attrs.evolve(make_record(Block), difficulty="2"), "Block.difficulty cannot be '2': "),
+        (attrs.evolve(make_record(Block), difficulty=10**400), "Block.difficulty cannot be a number"),
+        (
+            attrs.evolve(make_record(Block), generated=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))),
+            "Block.generated",
+        ),
+        (attrs.evolve(make_record(Block), accepted="2"), "the figures of Block cannot be derived: "),
+        (attrs.evolve(make_record(PoolStats), hash_rate=5.0), "PoolStats.hash_rate cannot be 5.0: "),
+        (attrs.evolve(make_record(User), balances={"BTC": 5}), "User.balances cannot be an object: "),
+        (attrs.evolve(make_record(User), workers=5), "User.workers cannot be 5: "),
+        (attrs.evolve(make_record(User), shift=None), "User.shift cannot be null: "),
+        (BlockFound(attrs.evolve(make_record(Block), income=None)), "Block.income cannot be null: "),
+    ],
+)
+def test_a_record_made_by_hand_of_wrong_types_is_refused_by_its_field(record: Any, told: str) -> None:
+    """Records do not check what they are made of, so what cannot be plain data is a TypeError that names the field."""
+    for call in (to_json, to_dict):
+        with pytest.raises(TypeError, match=f"^{re.escape(told)}"):
+            call(record, derived=True)
+
+
 def test_a_flag_is_a_flag() -> None:
     """`derived` is True or False."""
     block, flag = make_record(Block), "no"
@@ -332,7 +361,11 @@ def _bad(kind: Any, **changed: object) -> dict[str, Any]:
         (BlockEvent, {"event": []}, "$: an event, one of BlockFound, BlockChanged, expected, not an array"),
         (WorkerEvent, {"event": {}}, "expected, not an object"),
         (Block, _bad(Block, chain=10**5000), "$.chain: a string expected, not a number of very many digits"),
-        (Block, _bad(Block, difficulty=-(10**5000)), "$.difficulty: a finite number expected, not a number of very many"),
+        (
+            Block,
+            _bad(Block, difficulty=-(10**5000)),
+            "$.difficulty: a finite number expected, not a number of very many",
+        ),
         (BlockEvent, _bad(BlockFound, block={}), "not BlockFound | BlockChanged: $.block.id: a value expected"),
         (HashRate, {"hps": -1}, "$.hps: a number of hashes per second, 0 or more, expected, not -1"),
         (HashRate, {}, "not HashRate: $.hps: a value expected, not nothing"),
