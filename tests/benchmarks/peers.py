@@ -3,8 +3,9 @@
     python -m tests.benchmarks.peers            the table, and who is ahead
     python -m tests.benchmarks.peers --brief    the same with fewer rounds, to see that it runs
 
-All take turns, round after round; a figure is the median of CPU time. Each peer is at its defaults.
-hishel keeps its answers in memory here, which is quicker than its own SQLite.
+All take turns, round after round; a figure is the median of CPU time. Each peer is at its defaults, but that
+hishel keeps its answers in memory, which is quicker than its own SQLite, and msgspec is not strict, or it would take no
+date or span from a number.
 """
 
 import argparse
