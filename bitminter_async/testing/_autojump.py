@@ -24,7 +24,9 @@ _EPOCH = 1000.0  # not 0, for which some code takes "never"
 class AutojumpLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock jumps: where nothing is left to run, it is the next timer's time at once.
 
-    `asyncio.sleep(900)` takes microseconds, a timeout expires exactly when it is due, and computing takes no time.
+    `asyncio.sleep(900)` takes microseconds, a timeout expires exactly when it is due, and computing takes no time. So
+    many timers are due at the same time, where on a real loop one comes a little later: they go off in no order that
+    could be counted on, as asyncio says, but in the same one each time.
     This is what trio calls an autojump clock. pytest-asyncio (1.4 or later) uses it for the tests beside and below a
     `conftest.py` that says:
 
@@ -39,7 +41,8 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
     It cannot jump to what comes from outside. While a call by `asyncio.to_thread` or `run_in_executor` is under way,
     and while a socket or a pipe is waited on (by a server that listens, say, or a connection that is kept), the clock
     runs like a real one. So let a bot ask its pool in process, as `bitminter_client` does. A thread that the loop did
-    not start is not known to it: timers may go off before that calls back. `time.time()` is the real time, as ever.
+    not start is not known to it, and neither is a signal: timers may go off before that calls back. `time.time()` is
+    the real time, as ever.
 
     Nothing hangs. A run, and with it the test, ends with a RuntimeError that names the tasks left
 
