@@ -14,7 +14,7 @@ from ..client import Client
 from ._server.app import make_app
 from ._server.clock import Clock
 from ._server.control import Control, is_loopback
-from ._server.faults import InjectedFault
+from ._server.faults import InjectedFault, check_can_be_sent
 from ._server.keys import Keys
 from ._server.middleware import Middleware
 from ._server.request_log import LoggedRequest
@@ -258,10 +258,11 @@ class LocalPool:
             times: How many requests fail.
             path: Only those whose path begins so; None: any.
             headers: The answer's headers.
-            body: The answer's body.
+            body: The answer's body; with 204 and 304 none.
             cut: Send the head and half of the body only, and break the connection. Without a `body`, it is the pool's
                 own answer that is cut.
         """
+        check_can_be_sent(status, headers or {}, body)
         answer = None if cut and not body else Response(body, status, headers)
         self._middleware.failures.append(InjectedFault(times=_times(times), path=path, answer=answer, cut=cut))
 

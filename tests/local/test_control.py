@@ -128,6 +128,11 @@ def test_it_tells_what_the_operator_saw_without_a_key(pool: LocalPool) -> None:
         ("add_user", '{"name": "x", "workers": 1000000}', "at `$.workers`"),
         ("fail_next", '{"status": 99}', "at `$.status`"),
         ("fail_next", '{"headers": {"x": "矿工"}}', "can't encode"),
+        ("fail_next", '{"headers": {"x\\r\\ny": "z"}}', "headers has a name that none can have: 'x\\r\\ny'"),
+        ("fail_next", '{"headers": {"": "z"}}', "headers has a name that none can have: ''"),
+        ("fail_next", '{"headers": {"x": "z\\r\\ny: z"}}', "headers has a value that none can have: 'z\\r\\ny: z'"),
+        ("fail_next", '{"headers": {"x": " z"}}', "headers has a value that none can have: ' z'"),
+        ("fail_next", '{"status": 204, "body": "x"}', "body must be empty with status 204"),
         ("requests", '{"last": -1}', "at `$.last`"),
     ],
 )

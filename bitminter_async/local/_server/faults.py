@@ -1,11 +1,17 @@
 """Injected faults: answers that come late, differ from the pool's own, or break off."""
 
+import re
+from collections.abc import Mapping
+
 from attrs import define
 from httpx import RemoteProtocolError
 from starlette.responses import Response
 from starlette.types import Message, Send
 
-__all__ = ["InjectedFault", "cut_short", "take_fault"]
+__all__ = ["InjectedFault", "check_can_be_sent", "cut_short", "take_fault"]
+
+_WITHOUT_BODY = {204, 304}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @define(kw_only=True, eq=False)
@@ -26,6 +32,17 @@ class InjectedFault:
     def applies_to(self, path: str) -> bool:
         """Return whether it can happen to a request to this path."""
         return self.path is None or path.startswith(self.path)
+
+
+def check_can_be_sent(status: int, headers: Mapping[str, str], body: bytes | str) -> None:
+    """Raise ValueError for what HTTP has no form for: a server would log a traceback in place of sending it."""
+    if body and status in _WITHOUT_BODY:
+        raise ValueError(f"body must be empty with status {status}")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers has a name that none can have: {name!r}")
+        if not value.isprintable() or value != value.strip():
+            raise ValueError(f"headers has a value that none can have: {value!r}")
 
 
 def take_fault(faults: list[InjectedFault], path: str) -> InjectedFault | None:
