@@ -8,8 +8,8 @@ from ._version import __version__ as __version__
 TYPE_CHECKING = False  # as typing has it, which takes longer to import than the whole of the command's help
 
 if TYPE_CHECKING:
+    from ._receipt import Receipt
     from ._session.budget.options import Redis
-    from ._session.receipt import Receipt
     from ._wire.key import ApiKey
     from .client import Client
     from .data import converter, from_dict, to_dict, to_json
@@ -105,7 +105,7 @@ __all__ = [
 ]
 
 _MODULES = (  # those that load the least come first, and the client before what only those who watch need
-    *("errors", "units", "records", "events", "_wire.key", "_session.receipt", "_session.budget.options"),
+    *("errors", "units", "records", "events", "_wire.key", "_receipt", "_session.budget.options"),
     *("endpoints.pool", "endpoints.users", "client", "watch.stream", "watch.watch", "data"),
 )
 

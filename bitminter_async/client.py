@@ -22,7 +22,7 @@ from .endpoints.users import Users
 if TYPE_CHECKING:
     import httpx
 
-    from ._session.receipt import Receipt
+    from ._receipt import Receipt
     from .watch.watch import Watch
 
 __all__ = ["Client"]

@@ -14,7 +14,7 @@ import bitminter_async
 
 _ROOT = Path(bitminter_async.__file__).parent
 _LAYERS = [  # from the bottom; a module imports from its own folder and from the layers below
-    {"errors", "units", "_call", "_arguments", "_version"},
+    {"errors", "units", "_call", "_arguments", "_receipt", "_version"},
     {"records"},
     {"events", "_wire", "_lists"},
     {"_decode", "_convert"},

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from ..errors import BitminterError, BudgetUnreachable, RateLimited, StatusError, TransportError
 from .budget.base import Budget
-from .receipt import Tally
 from .singleflight import Flight
+from .tally import Tally
 
 __all__ = ["retry"]
 

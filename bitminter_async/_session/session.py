@@ -19,14 +19,15 @@ from typing import Any, TypeVar, cast
 from .._arguments import check_max_wait, check_seconds
 from .._call import PUBLIC, Call
 from .._decode.decode import decode
+from .._receipt import Receipt
 from .._wire.answer import Answer
 from .._wire.wire import Wire
 from ..errors import Blocked, ClientClosed, DecodeError, QueueTimeout, RateLimited
 from .budget.base import Budget, Turn, Wish
 from .cache import Cache, Moment
-from .receipt import Receipt, Tally
 from .retry import retry
 from .singleflight import Flight, SingleFlight
+from .tally import Tally
 
 __all__ = ["Session"]
 

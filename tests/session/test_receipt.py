@@ -9,9 +9,9 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitminter_async import Blocked, RateLimited
+from bitminter_async import Blocked, RateLimited, Receipt
 from bitminter_async._session.budget.pace import Pace
-from bitminter_async._session.receipt import Receipt, Tally
+from bitminter_async._session.tally import Tally
 from tests.support.pace import make_reason
 
 SINCE = datetime(2026, 3, 1, 12, 30, 59, tzinfo=UTC)

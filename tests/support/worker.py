@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from bitminter_async import BitminterError, Client
-from bitminter_async._session.receipt import Tally
+from bitminter_async._session.tally import Tally
 
 tell = partial(print, flush=True)
 
