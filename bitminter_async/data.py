@@ -1,4 +1,4 @@
-"""Records and events as plain data, and back: dicts, lists, strings and numbers, as JSON has them.
+"""Records, events and receipts as plain data, and back: dicts, lists, strings and numbers, as JSON has them.
 
 Where a type is lost its unit goes into the name: a `HashRate` becomes `hash_rate_hps`, a `timedelta` `duration_s`. A
 moment is text in ISO 8601, in UTC, with as many digits as it needs (`2014-03-01T11:32:43Z`); money is text, its digits
@@ -32,7 +32,7 @@ _converter = cache(converter)
 
 
 def to_dict(record: AttrsInstance | Mapping[str, AttrsInstance], *, derived: bool = False) -> dict[str, Any]:
-    """Return a record, an event, or a mapping of them such as `top50`, as plain data.
+    """Return a record, an event, a receipt, or a mapping of them such as `top50`, as plain data.
 
     Args:
         record: What the client has given.

@@ -21,8 +21,10 @@ from bitminter_async import (
     BlockFound,
     BlockStatus,
     ChainRound,
+    Client,
     HashRate,
     PoolStats,
+    Receipt,
     Round,
     Shift,
     User,
@@ -41,7 +43,7 @@ from bitminter_async import (
 from tests.support.records import SAMPLES, make_record
 
 _EVENTS: list[Any] = [*get_args(BlockEvent), *get_args(WorkerEvent)]
-_KINDS: list[Any] = [*SAMPLES, *_EVENTS, HashRate]
+_KINDS: list[Any] = [*SAMPLES, *_EVENTS, HashRate, Receipt]
 _TEXT = st.text(max_size=8)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 _AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False) | st.sampled_from(
@@ -58,6 +60,7 @@ _VALUES: dict[Any, st.SearchStrategy[Any]] = {
     datetime: _MOMENTS,
     datetime | None: st.none() | _MOMENTS,
     timedelta: _SPANS,
+    timedelta | None: st.none() | _SPANS,
     BlockStatus: st.sampled_from(BlockStatus),
 }
 
@@ -163,6 +166,16 @@ def test_idle_workers_are_put_in_whole() -> None:
     assert plain["round_start"] == {"BTC": "2014-03-01T11:32:43Z", "NMC": "2014-03-01T11:25:13Z"}
     assert plain["balances"] == {"BTC": "0.21323507", "NMC": "0.67691192"}
     assert to_dict(_made(BlockFound), derived=True)["block"]["luck"] == 2.0
+
+
+def test_a_receipt_is_told_in_names_with_units() -> None:
+    """A service can export how polite its client is; the gaps before the second request are null."""
+    receipt = Client(base_url="http://127.0.0.1:1").receipt
+    plain = to_dict(receipt)
+    spans = {"rested_s": 0.0, "shortest_gap_s": None, "mean_gap_s": None, "longest_wait_s": 0.0}
+    assert {name: plain[name] for name in spans} == spans
+    assert plain.keys() - {field.name for field in attrs.fields(Receipt)} == {*spans, "waited_for_others_s"}
+    assert from_dict(Receipt, json.loads(to_json(receipt))) == receipt
 
 
 def test_an_infinite_figure_is_null() -> None:

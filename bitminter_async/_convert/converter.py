@@ -15,14 +15,15 @@ from immutabledict import immutabledict
 
 from .. import events, records
 from .._arguments import check_flag
+from .._receipt import Receipt
 from ..units import HashRate
 from .scalars import SCALARS, UnfitError, hash_rate, hps, members
 
 __all__ = ["KINDS", "converter", "is_mapping", "is_tuple", "name_of"]
 
 _EVENTS: set[Any] = {*get_args(events.BlockEvent), *get_args(events.WorkerEvent)}
-KINDS: set[Any] = {HashRate, *(kind for kind in vars(records).values() if attrs.has(kind)), *_EVENTS}
-_SUFFIXES = {HashRate: "_hps", timedelta: "_s"}
+KINDS: set[Any] = {HashRate, Receipt, *(kind for kind in vars(records).values() if attrs.has(kind)), *_EVENTS}
+_SUFFIXES: dict[Any, str] = {HashRate: "_hps", timedelta: "_s", timedelta | None: "_s"}
 
 
 def converter(*, derived: bool = False) -> Converter:
