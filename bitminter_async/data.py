@@ -125,7 +125,7 @@ def _misfit(made: Converter, record: Any) -> str:
         try:
             made.unstructure(value, field.type)
         except (AttributeError, TypeError, OverflowError):
-            if type(value) in KINDS and type(value) is field.type:
+            if type(value) in KINDS and field.type in {type(value), type(value) | None}:
                 return _misfit(made, value)
             return f"{type(record).__name__}.{field.name} cannot be {show(value)}"
     return f"the figures of {type(record).__name__} cannot be derived"

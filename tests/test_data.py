@@ -303,6 +303,10 @@ def test_what_is_no_record_is_refused_by_its_type(value: Any, told: str) -> None
         (attrs.evolve(make_record(User), workers=5), "User.workers cannot be 5: "),
         (attrs.evolve(make_record(User), shift=None), "User.shift cannot be null: "),
         (BlockFound(attrs.evolve(make_record(Block), income=None)), "Block.income cannot be null: "),
+        (
+            BlockChanged(attrs.evolve(make_record(Block), income=None), make_record(Block)),
+            "Block.income cannot be null",
+        ),
     ],
 )
 def test_a_record_made_by_hand_of_wrong_types_is_refused_by_its_field(record: Any, told: str) -> None:
