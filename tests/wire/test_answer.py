@@ -1,6 +1,7 @@
 """An answer: the error that its status means, the rest that it asks for, and what of it may be shown."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -138,6 +139,7 @@ def test_an_empty_success_means_missing_access_to_user_data(body: bytes) -> None
         ("Wed, 21 Oct 2015 11:59:59 GMT", None),
         ("Wed, 21 Oct 2015 25:00:00 GMT", None),
         ("Wed, 21 Oct 99999 12:00:00 GMT", None),
+        (f"Wed, 21 Oct {10**20} 12:00:00 GMT", None),  # more than an integer of C holds
         ("Thu, 01 Jan 1970 00:00:00 GMT", None),
     ],
 )
@@ -153,6 +155,22 @@ def test_retry_after_is_read(
     error = error_of(answer)
     assert isinstance(error, RateLimited)
     assert error.retry_after == seconds
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine's clock, set to a time zone far from UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_date_that_tells_no_zone_is_in_utc() -> None:
+    """As HTTP's dates are, wherever this machine stands."""
+    assert make(429, retry_after="Wed, 21 Oct 2015 12:00:30 -0000", date=NOON).retry_after == 30.0
 
 
 def test_no_retry_after_is_none() -> None:
@@ -215,9 +233,10 @@ def test_the_key_is_masked_before_the_cut(before: int) -> None:
     """No cut, in body, message or Location, leaves a part of the key standing."""
     echo = "." * before + KEY.lower() + "."
     answer = make(302, echo.encode(), keyed=True, location=echo, x_echo=echo)
+    answer = attrs.evolve(answer, headers={**answer.headers, f"x-{KEY.lower()}": "named"})
     error = error_of(answer)
     assert error.body == ("." * before + "***.")[:500]
-    assert error.headers == {"location": "." * before + "***.", "x-echo": "." * before + "***."}
+    assert error.headers == {"location": "." * before + "***.", "x-echo": "." * before + "***.", "x-***": "named"}
     for shown in (str(error), repr(error), error.body, repr(error.headers), repr(answer), answer.text):
         assert KEY[:4].lower() not in shown.lower()
 

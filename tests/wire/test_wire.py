@@ -150,7 +150,9 @@ async def test_departures_are_told(event: str, departures: int) -> None:
 
 def chatty_filters() -> list[int]:
     """How many filters each logger has that prints headers."""
-    return [len(logging.getLogger(f"httpcore.{name}").filters) for name in ("connection", "http11", "proxy", "socks")]
+    httpcore = ("connection", "http11", "http2", "proxy", "socks")
+    names = [*(f"httpcore.{name}" for name in httpcore), "hpack.hpack", "hpack.table"]
+    return [len(logging.getLogger(name).filters) for name in names]
 
 
 async def test_logs_are_filtered_while_a_keyed_wire_is_open() -> None:

@@ -166,6 +166,11 @@ async def test_a_stray_cancellation_of_the_transport_is_no_cancellation() -> Non
             await client.pool.stats()
 
 
+def told_in(exc: BaseException) -> str:
+    """What a logger prints of an exception that prints the locals of each frame."""
+    return "".join(traceback.TracebackException.from_exception(exc, capture_locals=True).format())
+
+
 async def test_an_interrupt_carries_no_frame_that_holds_the_key() -> None:
     """A BaseException from below passes through, without the frames in which the key stood."""
 
@@ -175,9 +180,28 @@ async def test_an_interrupt_carries_no_frame_that_holds_the_key() -> None:
     def stop(_: httpx.Request) -> httpx.Response:
         raise Stop
 
-    async with Client(KEY, base_url=POOL, transport=Fake(stop)) as client:
-        with pytest.raises(Stop) as caught:
-            await client.users.get()
+    with pytest.raises(Stop) as caught:
+        await make_wire(Fake(stop), key_in="query").send(OWNER_CALL, nothing)
     assert "handle_async_request" not in [entry.name for entry in caught.traceback]
-    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
-    assert f"key={KEY}" not in "".join(told)
+    assert KEY not in told_in(caught.value)
+
+
+async def test_a_cancellation_carries_no_frame_that_holds_the_key() -> None:
+    """Neither does that of the caller's task, whoever looks at it on its way up."""
+    seen: list[asyncio.CancelledError] = []
+
+    async def ask() -> None:
+        try:
+            await make_wire(Fake(answer(), delay=5), key_in="query").send(OWNER_CALL, nothing)
+        except asyncio.CancelledError as exc:
+            seen.append(exc)
+            raise
+
+    task = asyncio.create_task(ask())
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    (exc,) = seen
+    assert "handle_async_request" not in told_in(exc)
+    assert KEY not in told_in(exc)
