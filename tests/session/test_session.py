@@ -105,12 +105,23 @@ async def test_one_request_is_under_way_at_a_time() -> None:
     assert fake.most_in_flight == 1
 
 
+async def test_the_longest_wait_is_the_longest_so_far() -> None:
+    """A later request that waits less takes nothing from what the receipt says of an earlier one."""
+    async with make_client(Fake(answer(), answer(5), answer(6)), interval=10) as client:
+        await asyncio.gather(client.pool.stats(), client.pool.workers())
+        await asyncio.sleep(100)
+        assert await client.pool.workers(max_age=0) == 6
+        assert client.receipt.longest_wait.total_seconds() == pytest.approx(10)
+
+
 class Late(Fake):
-    """A transport that takes 3 s to connect, and tells when the headers leave."""
+    """A transport that takes some time to connect, and tells when the headers leave."""
+
+    connects_in = 3.0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Connect, send, answer."""
-        await asyncio.sleep(3)
+        await asyncio.sleep(self.connects_in)
         await request.extensions["trace"]("http11.send_request_headers.started", {"request": request})
         return await super().handle_async_request(request)
 
@@ -133,6 +144,18 @@ async def test_the_interval_runs_from_the_departure(monkeypatch: pytest.MonkeyPa
         assert client.receipt.mean_gap.total_seconds() == pytest.approx(13)
         await asyncio.sleep(10)
         run_in_one_go(client.pool.blocks(offset=2, max_age=10))
+
+
+async def test_gaps_are_measured_between_departures() -> None:
+    """A request that connected slowly left late, so the next left less after it than their turns are apart."""
+    fake = Late(answer(5), repeat=True)
+    async with make_client(fake, interval=10) as client:
+        await client.pool.workers(max_age=0)
+        fake.connects_in = 0.0
+        await client.pool.workers(max_age=0)
+        assert fake.times[1] - fake.times[0] == pytest.approx(10)
+        assert client.receipt.shortest_gap is not None
+        assert client.receipt.shortest_gap.total_seconds() == pytest.approx(10)
 
 
 async def test_the_log_tells_what_happens(caplog: pytest.LogCaptureFixture, spans: list[tuple[float, float]]) -> None:

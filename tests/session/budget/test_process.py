@@ -12,7 +12,7 @@ from bitminter_async._session.budget import process
 from bitminter_async._session.budget.line import Line
 from bitminter_async._session.budget.pace import Pace
 from bitminter_async.testing import AutojumpLoop
-from tests.support.clock import now
+from tests.support.clock import now, pass_time
 from tests.support.pace import Queue, exactly, make_reason, make_wish, turn_of
 from tests.support.samples import POOL
 from tests.support.transport import Fake, answer
@@ -58,6 +58,17 @@ async def test_each_keeps_its_own_interval() -> None:
         dict(enumerate(exactly(5, 11))),
         dict(enumerate(exactly(5, 11))),
     ]
+
+
+async def test_a_clock_that_has_just_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that was just started, too, the first turn comes at once, and who waits for it counts that."""
+    pass_time(monkeypatch, -now())
+    one, other = make_pace(30.0), make_pace(30.0)
+    queue = Queue(one)
+    await queue.take(0)
+    assert queue.starts[0] == 0
+    await Queue(other).take(1)
+    assert other.waited_for_others == pytest.approx(30)
 
 
 async def test_never_two_of_them_in_the_air() -> None:
