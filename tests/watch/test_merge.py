@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import pydoc
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -297,6 +298,34 @@ def test_an_error_that_a_loops_end_overtakes_is_no_complaint(caplog: pytest.LogC
         runner.run(main())
     gc.collect()
     assert not caplog.records
+
+
+def test_one_that_outlives_its_loop_goes_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merged stream that nobody closed, and that is dropped when its loop is gone, asks nothing of that loop."""
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+
+    async def main() -> Stream[object]:
+        stream = merge(ticking(1, 2, every=1), ticking(3, every=10))
+        assert await anext(stream) == 1
+        return stream
+
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+        stream = runner.run(main())
+    del stream
+    gc.collect()
+    assert complaints == []
+
+
+async def test_one_that_was_closed_begins_nothing_when_it_is_dropped() -> None:
+    """After `aclose()` there is nothing left to do."""
+    stream = merge(ticking(1, 2, every=1), ticking(3, every=10))
+    assert await anext(stream) == 1
+    await stream.aclose()
+    del stream
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not others()
 
 
 async def test_closing_closes_what_was_begun_elsewhere() -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bitminter_async import Stream
+from tests.support.clock import now
 
 
 async def test_items_are_fetched_when_they_are_wanted() -> None:
@@ -62,6 +63,40 @@ async def test_what_comes_after_the_close_is_dropped() -> None:
         await wait
     assert [item async for item in stream] == []
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_is_ready_at_the_close_is_dropped() -> None:
+    """Of what came in one fetch, nothing is given after the close."""
+
+    async def fetch() -> list[int]:
+        await asyncio.sleep(0)
+        return [1, 2]
+
+    stream = Stream(fetch)
+    assert await anext(stream) == 1
+    await stream.aclose()
+    assert [item async for item in stream] == []
+
+
+async def test_closing_waits_until_its_fetch_has_ended() -> None:
+    """When `aclose()` returns nothing of the stream runs any more, however long its fetch cleans up."""
+    ended: list[float] = []
+
+    async def fetch() -> list[int]:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(5)
+            ended.append(now())
+        return []
+
+    stream = Stream(fetch)
+    wait = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(1)
+    await stream.aclose()
+    assert ended == [now()]
+    with pytest.raises(StopAsyncIteration):
+        await wait
 
 
 async def test_a_wait_that_is_cut_short_leaves_no_task() -> None:

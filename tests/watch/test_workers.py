@@ -101,6 +101,15 @@ async def test_work_is_the_difference_of_the_totals() -> None:
         assert isinstance(added, WorkerAdded)
 
 
+async def test_work_that_was_all_rejected_is_told_of() -> None:
+    """Who mines in vain is to hear of it: rejected proofs alone are an event as well."""
+    fake = Fake(*(user(worker(work={"BTC": _work(100, rejected)}), now=1393675200 + rejected) for rejected in (9, 12)))
+    async with watch_client(fake) as client:
+        event = await anext(client.watch.workers(work=True))
+        assert isinstance(event, WorkReported)
+        assert (dict(event.accepted), dict(event.rejected)) == ({"BTC": 0}, {"BTC": 3})
+
+
 async def test_work_is_silent_unless_asked_for() -> None:
     """Without `work=True` progress is no event."""
     fake = Fake(user(worker(work={"BTC": _work(1, 1)})), user(worker(work={"BTC": _work(9, 9)})))
