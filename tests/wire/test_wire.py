@@ -3,6 +3,7 @@
 import gc
 import logging
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -177,3 +178,18 @@ def test_logs_are_left_as_they_were_by_a_wire_that_nobody_closed() -> None:
     del wire
     gc.collect()
     assert chatty_filters() == before
+
+
+@pytest.mark.parametrize(
+    ("call", "api_key", "keyed", "for_user"),
+    [(OWNER_CALL, ApiKey(KEY), True, True), (OWNER_CALL, None, False, True), (STATS_CALL, ApiKey(KEY), False, False)],
+)
+def test_what_somebody_else_has_fetched_is_an_answer_like_any_other(
+    call: Call[Any], api_key: ApiKey | None, *, keyed: bool, for_user: bool
+) -> None:
+    """It is a success, read, masked and told of under the same URL as one that this wire would have fetched itself."""
+    wire = make_wire(None, api_key=api_key)
+    answer = wire.answer(call, f"seen {KEY}".encode())
+    assert (answer.status, answer.error, answer.rest) == (200, None, None)
+    assert (answer.keyed, answer.for_user, answer.url) == (keyed, for_user, wire.url(call))
+    assert answer.text == ("seen ***" if api_key else f"seen {KEY}")

@@ -161,6 +161,22 @@ async def test_a_rest_that_begins_while_somebody_waits_for_the_interval_holds() 
     assert list(queue.starts.values()) == exactly(0, 31)
 
 
+async def test_a_long_rest_that_begins_while_the_next_waits_is_told_when_its_turn_would_come() -> None:
+    """Whoever is next, and waits for the interval or for a short rest when a long one begins, does not sit that out."""
+    pace = Pace(10.0, patience=60)
+    queue = Queue(pace)
+    await queue.take(0)
+    waiter = queue.join(1)
+    await asyncio.sleep(5)
+    await pace.rest(100, make_reason(RateLimited))
+    with pytest.raises(
+        RateLimited, match=r"^not sent, since the client rests for another 95\.0 s; what began the rest: "
+    ):
+        await waiter
+    assert now() - queue.began == pytest.approx(10)
+    assert list(queue.starts) == [0]
+
+
 async def test_what_was_rested_is_what_has_passed() -> None:
     """The time rested grows as a rest goes on, and stops with it; a block is counted by itself."""
     pace = Pace(1.0, patience=60)

@@ -119,6 +119,45 @@ async def test_a_long_rest_is_told_at_once_to_each_by_its_own_patience() -> None
     assert third.starts == {}
 
 
+async def test_who_comes_while_another_waits_a_rest_out_is_told_at_once() -> None:
+    """One with less patience does not stand in line first, behind one that has more."""
+    patient, hasty = make_pace(patience=1000), make_pace(patience=60)
+    await patient.rest(100, make_reason(RateLimited))
+    waiting = Queue(patient).join(0)
+    await asyncio.sleep(10)
+    start = now()
+    with pytest.raises(RateLimited) as caught:
+        await Queue(hasty).take(1)
+    assert now() == start
+    assert caught.value.retry_after == pytest.approx(90)
+    await waiting
+
+
+async def test_what_a_busy_loop_takes_is_no_waiting_for_others() -> None:
+    """Of waits of a few milliseconds the receipt says nothing, however many there are."""
+    one, other = make_pace(0.0), make_pace(0.0)
+    for lasting, waited in [(0.005, 0.0), (0.02, 0.02)]:
+        asking = Queue(one).join(0, lasting)
+        await asyncio.sleep(0.0001)
+        await Queue(other).take(1)
+        await asking
+        assert other.waited_for_others == pytest.approx(waited, abs=0.001)
+
+
+async def test_a_spacing_that_eases_meanwhile_is_no_waiting_for_others() -> None:
+    """Who departed last waits for itself, though by the time that its turn comes it need not have waited so long."""
+    pace = make_pace()
+    async with turn_of(pace) as turn:
+        for _ in range(7):
+            await turn.slow_down()
+        await asyncio.sleep(50)
+        await turn.depart()
+    queue = Queue(pace)
+    await queue.take(0)
+    assert queue.starts[0] == pytest.approx(60)
+    assert pace.waited_for_others == 0
+
+
 async def test_who_leaves_in_the_moment_of_its_turn_passes_it_on() -> None:
     """A waiter that is cancelled when its turn has just come does not hold up the line."""
     line, order = Line(), list[int]()
