@@ -119,6 +119,48 @@ async def test_a_long_rest_is_told_at_once_to_each_by_its_own_patience() -> None
     assert third.starts == {}
 
 
+async def test_who_is_told_of_a_rest_in_line_ends_nobodys_turn() -> None:
+    """A request that is still in the air when it is over is not joined by another, though some have left the line."""
+    patient, hasty = make_pace(patience=1000), make_pace(patience=60)
+    queue = Queue(patient)
+    asking = queue.join(0, lasting=500)
+    await asyncio.sleep(1)
+    refused, waiting = Queue(hasty).join(1), queue.join(2)
+    await asyncio.sleep(1)
+    await patient.rest(100, make_reason(RateLimited))
+    with pytest.raises(RateLimited):
+        await refused
+    await asyncio.gather(asking, waiting)
+    assert list(queue.starts.values()) == exactly(0, 500)
+    assert queue.most_within == 1
+
+
+async def test_who_leaves_in_the_moment_of_a_rest_is_not_told() -> None:
+    """A rest that begins just as a waiter is cancelled is told to the others, and to nobody twice."""
+    pace = make_pace()
+    queue = Queue(pace)
+    asking = queue.join(0, lasting=10)
+    await asyncio.sleep(1)
+    leaving, other = queue.join(1), queue.join(2)
+    await asyncio.sleep(1)
+    leaving.cancel()
+    await pace.rest(100, make_reason(RateLimited))
+    _, left, told = await asyncio.gather(asking, leaving, other, return_exceptions=True)
+    assert isinstance(left, asyncio.CancelledError)
+    assert isinstance(told, RateLimited)
+
+
+async def test_a_client_counts_what_came_in_its_own_time() -> None:
+    """Rests and blocks of before it was made are on no receipt of its own."""
+    one = make_pace()
+    for seconds, kind in [(5, RateLimited), (10, RateLimited), (20, Blocked)]:
+        await one.rest(seconds, make_reason(kind))
+    await asyncio.sleep(30)
+    other = make_pace()
+    assert [one.rests, one.blocks, one.rested] == [2, 1, pytest.approx(20)]
+    assert [other.rests, other.blocks, other.rested] == [0, 0, 0]
+
+
 async def test_who_comes_while_another_waits_a_rest_out_is_told_at_once() -> None:
     """One with less patience does not stand in line first, behind one that has more."""
     patient, hasty = make_pace(patience=1000), make_pace(patience=60)
