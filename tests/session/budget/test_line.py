@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,10 +150,11 @@ async def test_a_long_line_costs_no_more_a_turn() -> None:
     assert costs[1] < costs[0] * 1.2
 
 
-async def test_a_line_that_never_ends_keeps_nothing_of_those_it_served() -> None:
-    """What is kept follows who waits now, not who has ever waited."""
+@pytest.mark.parametrize("length", [1, 2, 10])
+async def test_a_line_that_never_ends_keeps_nothing_of_those_it_served(length: int) -> None:
+    """What is kept follows who waits now, be it one or many, not who has ever waited."""
     waiters = Waiters()
-    for _ in range(10):
+    for _ in range(length):
         waiters.come()
     for _ in range(1_000):
         waiters.come()

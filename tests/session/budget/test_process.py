@@ -153,8 +153,9 @@ async def test_who_leaves_in_the_moment_of_a_rest_is_not_told() -> None:
 async def test_a_client_counts_what_came_in_its_own_time() -> None:
     """Rests and blocks of before it was made are on no receipt of its own."""
     one = make_pace()
-    for seconds, kind in [(5, RateLimited), (10, RateLimited), (20, Blocked)]:
-        await one.rest(seconds, make_reason(kind))
+    await one.rest(5, make_reason(RateLimited))
+    await one.rest(10, make_reason(RateLimited))
+    await one.rest(20, make_reason(Blocked))
     await asyncio.sleep(30)
     other = make_pace()
     assert [one.rests, one.blocks, one.rested] == [2, 1, pytest.approx(20)]
