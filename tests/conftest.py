@@ -4,10 +4,14 @@ import asyncio
 import gc
 from collections.abc import Callable, Mapping
 
+import hypothesis
 import pytest
 
 from bitminter_async._session.budget import process
 from bitminter_async.testing import AutojumpLoop
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # or a busy machine would fail a test now and then
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_asyncio_loop_factories(
