@@ -46,7 +46,7 @@ def _later(state: State, kept: State, loop: asyncio.AbstractEventLoop) -> State:
         loop=loop,
         departed=min(newest.departed, loop.time()),  # loops keep the same time; where one does not, none lies ahead
         slowed_to=slowed.slowed_to,
-        slowed_at=slowed.slowed_at,
+        slowed_at=min(slowed.slowed_at, loop.time()),  # likewise: one ahead would widen the spacing, not ease it
         rest_ends=rest.rest_ends,
         rest_seconds=rest.rest_seconds,
         rest_reason=rest.rest_reason,

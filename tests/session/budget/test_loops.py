@@ -82,6 +82,38 @@ def test_a_rest_of_one_loop_and_the_departure_of_another_are_both_known() -> Non
     run(check)
 
 
+@pytest.mark.parametrize("times", [(1, 2), (2, 1)])
+def test_the_later_slowing_down_of_two_loops_is_known(times: tuple[int, int]) -> None:
+    """Where both were told that it is too much, the next goes by the one that was told last."""
+    origin = f"https://slowed{times[0]}.example"
+
+    async def slow_down(times: int, after: float) -> None:
+        await asyncio.sleep(after)
+        async with turn_of(make_pace(origin=origin)) as turn:
+            for _ in range(times):
+                await turn.slow_down()
+
+    async def check() -> None:
+        assert make_pace(origin=origin).spacing == 10 * 2 ** times[0]
+
+    with asyncio.Runner(loop_factory=AutojumpLoop) as first, asyncio.Runner(loop_factory=AutojumpLoop) as second:
+        first.run(slow_down(times[0], 5))
+        second.run(slow_down(times[1], 0))
+    run(check)
+
+
+def test_the_longest_interval_of_earlier_loops_is_known() -> None:
+    """What a client of a long interval needs to know is kept, though one of a short one asked last, on another loop."""
+
+    async def check() -> None:
+        make_pace(origin=OTHER)  # which lets go of what is over
+        assert make_pace(100, "https://long.example").due_in == pytest.approx(100)
+
+    for interval in (100, 1):
+        run(lambda interval=interval: ask(interval, "https://long.example"))  # type: ignore[misc]  # mypy does not infer a lambda's default
+    run(check)
+
+
 def test_many_pools_one_loop_after_another_leave_nothing() -> None:
     """Of pools that earlier loops asked no more is kept than holds yet, though nobody closed the clients."""
     kept: list[Pace] = []
