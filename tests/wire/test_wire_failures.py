@@ -205,3 +205,20 @@ async def test_a_cancellation_carries_no_frame_that_holds_the_key() -> None:
     (exc,) = seen
     assert "handle_async_request" not in told_in(exc)
     assert KEY not in told_in(exc)
+
+
+async def test_a_foreign_error_carries_no_frame_of_what_led_to_it() -> None:
+    """A fault of a given transport that came while it handled another is bared of that one's frames as well."""
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        try:
+            int(request.method)
+        except ValueError:
+            raise RuntimeError("mine")  # noqa: B904  # the context is what this is about
+        raise AssertionError
+
+    with pytest.raises(RuntimeError, match="mine") as caught:
+        await make_wire(Fake(fail), key_in="query").send(OWNER_CALL, nothing)
+    assert isinstance(caught.value.__context__, ValueError)
+    assert caught.value.__context__.__traceback__ is None
+    assert KEY not in told_in(caught.value)
