@@ -120,7 +120,7 @@ def _plain(made: Converter, value: object) -> Any:
 
 def _misfit(made: Converter, record: Any) -> str:
     """Say which field of a record cannot be made plain data."""
-    for field in attrs.fields(type(record)):
+    for field in attrs.fields(cast("type[AttrsInstance]", type(record))):
         value = getattr(record, field.name)
         try:
             made.unstructure(value, field.type)

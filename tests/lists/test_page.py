@@ -16,7 +16,7 @@ class Row:
 
 @pytest.mark.parametrize("left", [0, 1])
 async def test_a_page_that_has_gone_meanwhile_is_what_it_was(left: int) -> None:
-    """Where no id can be read, the page is asked for with records above it; if it has gone by then, its error stands."""
+    """Where no id can be read, the page is asked for with records above; if it has gone by then, the error stands."""
     asked: list[tuple[int, int]] = []
     error = DecodeError(
         "https://pool.example/", [Fault("$[0].id", "an integer from 0 up", "null")], body="", unreadable={0: None}
