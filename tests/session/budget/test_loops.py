@@ -94,11 +94,28 @@ def test_the_later_slowing_down_of_two_loops_is_known(times: tuple[int, int]) ->
                 await turn.slow_down()
 
     async def check() -> None:
+        await asyncio.sleep(10)
         assert make_pace(origin=origin).spacing == 10 * 2 ** times[0]
 
     with asyncio.Runner(loop_factory=AutojumpLoop) as first, asyncio.Runner(loop_factory=AutojumpLoop) as second:
         first.run(slow_down(times[0], 5))
         second.run(slow_down(times[1], 0))
+    run(check)
+
+
+def test_a_clock_that_begins_anew_widens_no_spacing() -> None:
+    """Where the next loop's clock is behind the last one's, a spacing is as wide as it was, and no wider."""
+    origin = "https://anew.example"
+
+    async def slow_down() -> None:
+        await asyncio.sleep(600)
+        async with turn_of(make_pace(origin=origin)) as turn:
+            await turn.slow_down()
+
+    async def check() -> None:
+        assert make_pace(origin=origin).spacing == 20
+
+    run(slow_down)
     run(check)
 
 
