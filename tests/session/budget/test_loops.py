@@ -121,13 +121,18 @@ def test_a_clock_that_begins_anew_widens_no_spacing() -> None:
 
 def test_the_longest_interval_of_earlier_loops_is_known() -> None:
     """What a client of a long interval needs to know is kept, though one of a short one asked last, on another loop."""
+    origin = "https://long.example"
+
+    async def ask_and_stay(interval: float) -> None:
+        await ask(interval, origin)
+        await asyncio.sleep(5)
 
     async def check() -> None:
         make_pace(origin=OTHER)  # which lets go of what is over
-        assert make_pace(100, "https://long.example").due_in == pytest.approx(100)
+        assert make_pace(100, origin).due_in == pytest.approx(100)
 
     for interval in (100, 1):
-        run(lambda interval=interval: ask(interval, "https://long.example"))  # type: ignore[misc]  # mypy does not infer a lambda's default
+        run(lambda interval=interval: ask_and_stay(interval))  # type: ignore[misc]  # mypy does not infer a lambda's default
     run(check)
 
 
