@@ -63,7 +63,7 @@ def _run(
         if arguments[:1] == ["serve"]:
             from ..local.__main__ import main  # noqa: PLC0415  # each command loads what it needs alone
 
-            return main(arguments[1:])
+            return main(arguments[1:], "bitminter serve")
         options = parse(arguments)
     except SystemExit as end:  # help was asked for, or the arguments are wrong, and argparse has said so
         return int(end.code or 0)

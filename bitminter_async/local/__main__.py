@@ -35,14 +35,14 @@ The answer is {"result": ...}, or {"error": "..."} with 400 or the like.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve a pool until SIGINT or SIGTERM, and return the exit code."""
-    parser = _parser()
+def main(arguments: Sequence[str] | None = None, prog: str = _COMMAND) -> int:
+    """Serve a pool until SIGINT or SIGTERM, and return the exit code; `prog` is what help and errors call it."""
+    parser = _parser(prog)
     options = parser.parse_args(arguments)
     try:
         from . import LocalPool  # noqa: PLC0415  # its absence is told in one line
     except ImportError as error:
-        return _fail(error)
+        return _fail(error, prog)
     try:
         pool = LocalPool(options.seed, options.speed, now=datetime.now(UTC) - _HEAD_START, limit=options.limit or None)
         pool.latency = options.latency
@@ -56,13 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(_serve(serving, keys, has_control=options.control))
     except (OSError, OverflowError) as error:
-        return _fail(error)
+        return _fail(error, prog)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=_COMMAND,
+        prog=prog,
         description="Serve a mining pool that lives in memory and speaks the BitMinter API. Its time begins now.",
         epilog=_COMMANDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -118,8 +118,8 @@ async def _serve(serving: AbstractAsyncContextManager[str], keys: dict[str, str]
         await stop.wait()
 
 
-def _fail(error: Exception) -> int:
-    print(f"{_COMMAND}: {error}", file=sys.stderr)  # noqa: T201  # a command prints
+def _fail(error: Exception, prog: str) -> int:
+    print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201  # a command prints
     return 1
 
 

@@ -108,3 +108,11 @@ def test_the_version(capsys: Capture) -> None:
     """`--version` prints the package's."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("bitminter 0.")
+
+
+def test_serve_is_called_as_it_was_typed(capsys: Capture) -> None:
+    """The help and the errors of `bitminter serve` name that command, not the module behind it."""
+    assert main(["serve", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: bitminter serve [-h]")
+    assert main(["serve", "--port", "moon"]) == 2
+    assert "bitminter serve: error: argument --port" in capsys.readouterr().err
