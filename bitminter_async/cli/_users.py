@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from attrs import frozen
 
+from .._wire.answer import printable
 from ..client import Client
 from ..records import Work, Worker
 from ._json import json_of
@@ -39,7 +40,9 @@ async def user(client: Client, options: Namespace, output: Output) -> None:
 
 
 def _balance(commodity: str) -> Column:
-    return Column(f"balance_{commodity}", commodity, lambda user: user.balance(commodity))
+    # As the pool spells it, which need not be a name that a caller may ask for.
+    name = printable(commodity)
+    return Column(f"balance_{name}", name, lambda user: user.balances[commodity])
 
 
 @frozen

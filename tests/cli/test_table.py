@@ -18,6 +18,7 @@ from bitminter_async.cli._output import Output
 from bitminter_async.cli._table import Column, card, lines, plain, show, show_age, show_percent
 from bitminter_async.local import LocalPool
 from tests.support.command import Screen, command, show_screen
+from tests.support.samples import USER
 
 Capture = pytest.CaptureFixture[str]
 _COLUMNS = [Column(f"c{at}", f"c{at}", itemgetter(at), priority) for at, priority in enumerate((2, 1, 4, 1, 3))]
@@ -201,3 +202,21 @@ def test_json_is_the_same_after_escaping(encoding: str) -> None:
     assert json.loads(text) == value
     assert text[:-1].isprintable()
     assert text.isascii() == (encoding == "ascii")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_balance_may_be_in_whatever_the_pool_names(
+    is_terminal: bool,  # noqa: FBT001  # a parameter of the test
+    pool: LocalPool,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`user` shows each balance, also of a commodity that nobody could ask for, and its name as a terminal may."""
+    screen = show_screen(monkeypatch) if is_terminal else None
+    pool.fail_next(200, body=json.dumps({**USER, "balances": {"BTC": 0.5, _EVIL: 2}}))
+    assert command(pool, "user") == 0
+    text = screen.getvalue() if screen else capsys.readouterr().out
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert all(char.isprintable() or char in "\n\t" for char in shown)
+    assert "a\\u001b]0;x\\u0007\\u0009b\\u000a\\u009b2J\\u202ec" in shown
+    assert re.search(r"\b2(\.0+)?\n", shown)
