@@ -133,8 +133,9 @@ class Client:
             transport=transport,
         )
         self._shown = self._wire.mask(f"{base_url or DEFAULT_URL} with{' key ***' if key else 'out key'}")
+        scope = _found_share() if share is None else share  # checked also where it does not hold, or it would show late
         budget = make_budget(
-            None if share is None and self._wire.is_private else share or _found_share(),
+            None if share is None and self._wire.is_private else scope,
             self._wire.origin,
             self._wire.base_url,
             interval=interval,

@@ -131,10 +131,10 @@ class Session:
 
     def _too_late(self, max_wait: float, wish: Wish[Any] | None) -> QueueTimeout:
         place, seconds = self._budget.outlook(wish)
+        # Of a line outside of this process little is known: it may have waited in vain for what looked near.
+        why = f"its turn is {seconds:.1f} s away or more" if seconds > max_wait else "others have theirs before it"
         return QueueTimeout(
-            f"not sent: its turn is {seconds:.1f} s away or more, at place {place} in the line, and it was to wait "
-            f"{max_wait:g} s at most",
-            place=place,
+            f"not sent: it was to wait {max_wait:g} s at most, and at place {place} in the line {why}", place=place
         )
 
     async def sleep(self, seconds: float) -> None:

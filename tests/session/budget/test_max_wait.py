@@ -31,7 +31,7 @@ async def test_who_would_wait_too_long_is_told_at_once() -> None:
         assert now() == begun
         assert error.place == 28
         assert str(error) == (
-            "not sent: its turn is 27.5 s away or more, at place 28 in the line, and it was to wait 2 s at most"
+            "not sent: it was to wait 2 s at most, and at place 28 in the line its turn is 27.5 s away or more"
         )
         assert (await timeout_of(client.users.get(max_wait=27))).place == 28
         for task in walk[3:]:
@@ -53,7 +53,11 @@ async def test_who_has_waited_too_long_leaves() -> None:
         late = asyncio.ensure_future(timeout_of(client.pool.stats(max_wait=3.0)))
         await asyncio.sleep(0)
         other = asyncio.ensure_future(client.pool.workers(max_wait=8.5))
-        assert (await late).place == 1
+        error = await late
+        assert error.place == 1
+        assert str(error) == (
+            "not sent: it was to wait 3 s at most, and at place 1 in the line others have theirs before it"
+        )
         assert now() - begun == pytest.approx(3)
         await slow
         assert await other == 5
