@@ -247,13 +247,14 @@ async def _proxy(server: RedisServer, delay: float | None) -> AsyncGenerator[str
         serving.append(asyncio.ensure_future(serve(reader, writer)))
 
     serving: list[asyncio.Future[None]] = []
-    try:
-        async with await asyncio.start_server(accept, "127.0.0.1", 0) as listening:
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as listening:
+        try:
             yield f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    finally:
-        for each in serving:
-            each.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+        finally:
+            listening.close()  # first, or somebody new might come; from Python 3.12 on it waits for all who are there
+            for each in serving:
+                each.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def test_a_slow_way_to_redis(own: Members, monkeypatch: pytest.MonkeyPatch) -> None:
