@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # as in the package's front
 if TYPE_CHECKING:
     from argparse import Namespace
     from asyncio import AbstractEventLoop
+    from typing import TextIO
 
     from ..client import Client
 
@@ -36,21 +37,36 @@ def run(
     """
     if sys.stdout is None:
         _say("bitminter: standard output is closed")  # before anything is sent
-        return _FAILED
+        code = _FAILED
+    else:
+        code = _run_into(sys.stdout, sys.argv[1:] if argv is None else argv, make_client, loop_factory)
+    if sys.stderr is not None:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _drop(sys.stderr)
+    return code
+
+
+def _run_into(
+    output: "TextIO",
+    arguments: Sequence[str],
+    make_client: "Callable[..., Client] | None",
+    loop_factory: "Callable[[], AbstractEventLoop] | None",
+) -> int:
     try:
         try:
-            code = _run(sys.argv[1:] if argv is None else argv, make_client, loop_factory)
+            code = _run(arguments, make_client, loop_factory)
         except KeyboardInterrupt:
             code = _INTERRUPTED
-        sys.stdout.flush()
+        output.flush()
     except BrokenPipeError:
         code = _PIPE_CLOSED
+        _drop(output)
     except OSError as error:
         code = _FAILED
         _say(f"bitminter: the output cannot be written: {error.strerror or error}")
-    else:
-        return code
-    _drop_output()
+        _drop(output)
     return code
 
 
@@ -111,9 +127,9 @@ def _say(line: str) -> None:
             sys.stderr.write(f"{line}\n")
 
 
-def _drop_output() -> None:
-    """Let nothing more be written, or Python would fail to do so as it ends, and say so."""
+def _drop(stream: "TextIO") -> None:
+    """Let nothing more be written there, or Python would fail to do so as it ends, and say so or exit with 120."""
     with suppress(OSError):  # as where somebody has put another object in its place, which is that one's affair
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

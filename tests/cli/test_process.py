@@ -84,16 +84,18 @@ async def test_a_broken_pipe(line: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert said == b""
 
 
-async def test_a_closed_error_output(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+async def test_a_closed_error_output(unbuffered: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where errors cannot be told, the exit code tells them, and none goes into the output."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     async with LocalPool().serve() as url:
         monkeypatch.setenv("BITMINTER_URL", url)
         run = await _shell("2>&-", "user", "--receipt", "-v")
     assert (run.returncode, run.stdout) == (4, "")
     run = await _shell("2>/dev/full", "user", "--url", "x")
     assert (run.returncode, run.stdout) == (2, "")
-    run = await _shell(">&- 2>&-", "stats")
-    assert run.returncode == 1
+    for streams in (">&- 2>&-", ">&- 2>/dev/full", ">/dev/full 2>/dev/full"):
+        assert (await _shell(streams, "stats", "--url", url)).returncode == 1
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
