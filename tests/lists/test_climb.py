@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bitminter_async import DecodeError, GapError
 from bitminter_async._lists.climb import Climb
 from bitminter_async.errors import Fault
-from tests.support.lists import UPWARDS, MovingList, Row, moment_of, spoilt
+from tests.support.lists import UPWARDS, MovingList, Row, moment_of, one_by_one, spoilt
 
 
 def _in_order(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -63,16 +63,7 @@ def test_a_moving_list_is_climbed_whole_or_not_at_all(
     ids: list[int], wanted: dict[str, Any], moves: list[tuple[int, list[int]]], cap: int
 ) -> None:
     """Each record that is there throughout comes exactly once, oldest first, or GapError comes."""
-    schedule = iter(moves)
-
-    def move(a_list: MovingList) -> None:
-        added, withdrawn = next(schedule, (0, ()))
-        for place in withdrawn:
-            if place < len(a_list.rows):
-                del a_list.rows[place]
-        a_list.grow(added)
-
-    moving = MovingList(ids, move)
+    moving = MovingList(ids, one_by_one(moves))
     moving.cap = cap
     try:
         found = moving.climb(**wanted)

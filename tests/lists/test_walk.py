@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bitminter_async import GapError
 from bitminter_async._lists.walk import Walk
-from tests.support.lists import ALL, MovingList, Row, moment_of
+from tests.support.lists import ALL, MovingList, Row, moment_of, one_by_one
 
 _moments = st.none() | st.integers(-5, 460).map(lambda number: moment_of(number / 2))
 
@@ -75,16 +75,7 @@ def test_a_moving_list_is_walked_whole_or_not_at_all(
     ids: list[int], wanted: dict[str, Any], moves: list[tuple[int, list[int]]], cap: int
 ) -> None:
     """Each record that is there from the first page to the last comes exactly once, newest first, or GapError comes."""
-    schedule = iter(moves)
-
-    def move(a_list: MovingList) -> None:
-        added, withdrawn = next(schedule, (0, ()))
-        for place in withdrawn:
-            if place < len(a_list.rows):
-                del a_list.rows[place]
-        a_list.grow(added)
-
-    moving = MovingList(ids, move)
+    moving = MovingList(ids, one_by_one(moves))
     moving.cap = cap
     try:
         found = moving.walk(**wanted)

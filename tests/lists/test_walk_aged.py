@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bitminter_async import GapError
 from bitminter_async._lists.walk import Walk
-from tests.support.lists import ALL, MovingList, Row
+from tests.support.lists import ALL, MovingList, Row, one_by_one
 
 _MOVES = st.lists(st.tuples(st.integers(0, 60), st.lists(st.integers(0, 300), max_size=30)), max_size=12)
 
@@ -54,16 +54,7 @@ def test_old_pages_and_new_ones_make_a_whole(
     cap: int,
 ) -> None:
     """Each record that was there in every page's moment, old and new, comes exactly once, or GapError comes."""
-    schedule = iter(moves)
-
-    def move(a_list: MovingList, change: tuple[int, list[int]] | None = None) -> None:
-        added, withdrawn = change or next(schedule, (0, list[int]()))
-        for place in withdrawn:
-            if place < len(a_list.rows):
-                del a_list.rows[place]
-        a_list.grow(added)
-
-    a_list = _Caching(range(count, 0, -1), move)
+    a_list = _Caching(range(count, 0, -1), one_by_one(moves))
     a_list.cap = cap
     for number, size in enumerate(sizes):
         try:
@@ -73,7 +64,7 @@ def test_old_pages_and_new_ones_make_a_whole(
         assert all(lower < upper for upper, lower in pairwise(found))
         assert a_list.stable <= set(found)
         for change in between[number :: len(sizes)]:
-            move(a_list, change)
+            a_list.change(*change)
 
 
 def test_a_walk_that_is_repeated_in_time_costs_one_request() -> None:

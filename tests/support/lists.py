@@ -1,7 +1,7 @@
 """A list that moves while it is read in pages, and what a walk may be asked for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -32,6 +32,12 @@ class Row:
     def at(self) -> datetime:
         """When it happened: ten minutes to the id, unless told otherwise."""
         return START + timedelta(minutes=10 * self.id if self.minutes is None else self.minutes)
+
+
+def one_by_one(moves: Iterable[tuple[int, Iterable[int]]]) -> Callable[["MovingList"], None]:
+    """Return a `move` that changes the list by the next of these, as long as there are any."""
+    schedule = iter(moves)
+    return lambda a_list: a_list.change(*next(schedule, (0, ())))
 
 
 class MovingList:
@@ -76,6 +82,13 @@ class MovingList:
         """Let new records come in at the top."""
         newest = self.rows[0].id if self.rows else 0
         self.rows[:0] = [Row(newest + number) for number in range(count, 0, -1)]
+
+    def change(self, added: int, withdrawn: Iterable[int]) -> None:
+        """Withdraw the records at these places, one after another, where there are so many; then let new ones come."""
+        for place in withdrawn:
+            if place < len(self.rows):
+                del self.rows[place]
+        self.grow(added)
 
     def records(self, **wanted: Any) -> AsyncGenerator[Row, None]:
         """Walk over the rows."""
