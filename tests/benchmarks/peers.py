@@ -32,12 +32,13 @@ from async_lru import alru_cache
 from attrs import define, frozen
 from hishel import AsyncBaseStorage, Entry, Headers, Request, Response
 from hishel.httpx import AsyncCacheTransport
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pyrate_limiter import InMemoryBucket, Limiter, Rate
 from throttled.asyncio import RateLimiterType, Throttled, rate_limiter
 
 from bitminter_async import BlockStatus, Client, DecodeError
 from bitminter_async._session.budget.share import make_budget
+from tests.benchmarks.speed import PydanticBlock
 from tests.support.fleet import wish_for
 from tests.support.samples import BLOCK, KEY, POOL, STATS, USER
 
@@ -294,22 +295,6 @@ async def _crowd(tasks: int, rounds: int) -> dict[str, Row]:
 # Typed pages.
 
 
-class _Pydantic(BaseModel):
-    id: int
-    chain: str
-    hash: str
-    height: int
-    difficulty: float
-    income: Decimal
-    accepted: int
-    rejected: int
-    status: BlockStatus
-    confirmations_left: int
-    generator: str
-    generated: datetime
-    duration: timedelta
-
-
 class _Msgspec(msgspec.Struct, frozen=True):
     id: int
     chain: str
@@ -340,7 +325,7 @@ _WRONG: list[tuple[str, Any]] = [
 
 async def _pages(times: int, rounds: int) -> dict[str, Row]:
     transport = _Transport()
-    adapter = TypeAdapter(list[_Pydantic])
+    adapter = TypeAdapter(list[PydanticBlock])
     decoder = msgspec.json.Decoder(list[_Msgspec], strict=False)  # else it takes no date or span from a number
     async with (
         Client(base_url=POOL, transport=transport, interval=0) as client,

@@ -28,7 +28,9 @@ _URL = "https://pool.example/api/pool/"
 _OURS, _THEIRS = "from bitminter_async import Client", "import httpx, cattrs.preconf.orjson, aiolimiter"
 
 
-class _Block(BaseModel):
+class PydanticBlock(BaseModel):
+    """A block, as one who takes pydantic reads it."""
+
     model_config = ConfigDict(frozen=True)
 
     id: int
@@ -81,7 +83,7 @@ async def main(*, brief: bool) -> None:
     """Measure and print."""
     times, rounds = (20, 3) if brief else (1000, 11)
     transport = httpx.MockTransport(_answer)
-    pages = TypeAdapter(tuple[_Block, ...])
+    pages = TypeAdapter(tuple[PydanticBlock, ...])
     async with (
         Client(base_url="https://pool.example", interval=0, transport=transport) as client,
         httpx.AsyncClient(transport=transport) as plain,
