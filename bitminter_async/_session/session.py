@@ -208,12 +208,13 @@ class Session:
             if _LOGGER.isEnabledFor(logging.DEBUG):
                 url, spent = self._wire.url(call)[:_MAX_URL], self._now() - begun.loop
                 _LOGGER.debug("GET %s: %s in %.3f s, its turn came after %.3f s", url, outcome, spent, waited)
-        await self._rest_or_slow_down(answer, answer.error, turn)
+        await self._rest_or_slow_down(answer, turn)
         return answer, flight.left or begun
 
-    async def _rest_or_slow_down(self, answer: Answer, error: Exception | None, turn: Turn) -> None:
+    async def _rest_or_slow_down(self, answer: Answer, turn: Turn) -> None:
         """Do what an answer asks for, be its body whole or not; and note what it says of a block."""
         if seconds := answer.rest:
+            error = answer.error
             if not isinstance(error, RateLimited | Blocked):
                 error = answer.as_error(RateLimited, answer.plea)
             await turn.rest(seconds, error)

@@ -81,13 +81,17 @@ class Pace:
         """Begin a turn, and note how long those before it were in the way."""
         state = self._state
         if state.departed_by is not self and state.departed > float("-inf"):
-            ready = max(queued, self._ended, self._departed + self.spacing, state.rest_ends)
-            waited = state.now() - ready
+            waited = self._held_up_since(queued)
             self.waited_for_others += waited if waited > _NEGLIGIBLE else 0.0
         if self._limiter:
             # At once, as a rule: the client's own floor, which holds whatever others write of their departures.
             await self._limiter.acquire()
         await self.depart()
+
+    def _held_up_since(self, queued: float) -> float:
+        """Return for how long nothing of this client's own, nor a rest, was in the way of its turn, but others were."""
+        ready = max(queued, self._ended, self._departed + self.spacing, self._state.rest_ends)
+        return max(0.0, self._state.now() - ready)
 
     async def depart(self) -> None:
         """Let the interval run from now: the request is about to leave."""

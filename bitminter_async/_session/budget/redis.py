@@ -175,7 +175,8 @@ class RedisBudget(Pace):
                         asking = None
                     self._learn(said)
                     if said.what == "turn":
-                        self._note_wait(question.arrived)
+                        if self._sharers > 1:
+                            self.waited_for_others += self._held_up_since(question.arrived)
                         return Lease(self, begun, self._lease, ticket, said.fence, said.now - now())
                     if said.what == "kept":
                         if found := question.open(said):
@@ -199,11 +200,6 @@ class RedisBudget(Pace):
             error = reason_of(said.why, self._where, said.rest)
             state.rest(said.rest, error)
             _LOGGER.info("resting for %.0f s: %s", said.rest, error.summary)
-
-    def _note_wait(self, queued: float) -> None:
-        """Note how long others were in the way, be it that there were any."""
-        ready = max(queued, self._ended, self._departed + self.spacing, self._state.rest_ends)
-        self.waited_for_others += max(0.0, now() - ready) if self._sharers > 1 else 0.0
 
     async def _use(self, turn: Lease, question: Question, wish: Wish[T], send: Callable[[Turn], Awaitable[T]]) -> T:
         body: bytes | None = None
